@@ -1,0 +1,37 @@
+/**
+ * Loads better-sqlite3 through the entry of the platform, the only form that works inside an executable, where there is
+ * no node_modules. Bun's bundler knows `process.platform` and `process.arch` of the target and drops the other branches,
+ * so that exactly one addon is embedded. It cannot know the C library: the build says so with
+ * `--define CODEX_LB_LIBC='"glibc"'` or `'"musl"'`; without it both Linux addons are embedded and one is chosen here.
+ */
+import { existsSync } from "node:fs";
+import type BetterSqlite3 from "better-sqlite3";
+
+declare const CODEX_LB_LIBC: "glibc" | "musl" | undefined;
+
+/** Throws when the platform is none for which better-sqlite3 ships an addon. */
+export function loadSqlite(): typeof BetterSqlite3 {
+  // The conditions stay inline: the bundler folds them here, not behind a function or a variable.
+  if (process.platform === "linux") {
+    if (typeof CODEX_LB_LIBC === "undefined" ? runsOnMusl() : CODEX_LB_LIBC === "musl") {
+      if (process.arch === "x64") return require("better-sqlite3/linuxmusl-x64");
+      if (process.arch === "arm64") return require("better-sqlite3/linuxmusl-arm64");
+    } else {
+      if (process.arch === "x64") return require("better-sqlite3/linux-x64");
+      if (process.arch === "arm64") return require("better-sqlite3/linux-arm64");
+    }
+  }
+  if (process.platform === "darwin") {
+    if (process.arch === "x64") return require("better-sqlite3/darwin-x64");
+    if (process.arch === "arm64") return require("better-sqlite3/darwin-arm64");
+  }
+  if (process.platform === "win32") {
+    if (process.arch === "x64") return require("better-sqlite3/win32-x64");
+    if (process.arch === "arm64") return require("better-sqlite3/win32-arm64");
+  }
+  throw new Error(`SQLite is not available for ${process.platform} ${process.arch}`);
+}
+
+function runsOnMusl(): boolean {
+  return existsSync(`/lib/ld-musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`);
+}
