@@ -6,7 +6,7 @@ const known = ["serve", "import", "CODEX_LB_PORT", "CODEX_LB_HOST"];
 
 test.each([
   ["imprt", "import"],
-  ["sreve", null],
+  ["sreve", "serve"],
   ["server", "serve"],
   ["CODEX_LB_PROT", "CODEX_LB_PORT"],
   ["CODEX_LB_HOSTS", "CODEX_LB_HOST"],

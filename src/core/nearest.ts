@@ -1,9 +1,10 @@
 /** "Did you mean …?": the known word that is nearest to a mistyped one. */
 
-/** The nearest of `known` by edit distance, or null when none is near enough (a third of the word) to be a likely typo. */
+/** The nearest of `known` by edit distance, or null when none is near enough to be a likely typo. */
 export function nearestWord(word: string, known: readonly string[]): string | null {
   let best: string | null = null;
-  let bestDistance = Math.floor(word.length / 3) + 1;
+  // Two edits (a transposition) in a short word, a third of a long one.
+  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
     const distance = editDistance(word, candidate);
     if (distance < bestDistance) {
