@@ -1,0 +1,57 @@
+/** The token counts of a response, read from upstream's `usage` object. */
+
+/** Whole, non-negative numbers. */
+export interface TokenUsage {
+  /** Includes cached and cache-write tokens. */
+  inputTokens: number;
+  cachedInputTokens: number;
+  cacheWriteTokens: number;
+  /** Includes reasoning tokens. */
+  outputTokens: number;
+  reasoningTokens: number;
+  /** Always input + output, so that sums of the columns agree; upstream's own total is not used. */
+  totalTokens: number;
+}
+
+export const NO_USAGE: Readonly<TokenUsage> = {
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  cacheWriteTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+  totalTokens: 0,
+};
+
+/** No context window is near this; a larger count is damage and must not empty a budget. */
+const MAX_TOKENS = 100_000_000;
+
+/**
+ * Reads the Responses shape `{input_tokens, input_tokens_details: {cached_tokens, cache_write_tokens}, output_tokens,
+ * output_tokens_details: {reasoning_tokens}, total_tokens}`, which the images endpoint shares. Missing or odd parts count as 0,
+ * and no part exceeds its whole. null when there is neither an input nor an output count.
+ */
+export function parseTokenUsage(usage: unknown): TokenUsage | null {
+  if (!isObject(usage)) return null;
+  if (typeof usage.input_tokens !== "number" && typeof usage.output_tokens !== "number") return null;
+  const inputTokens = count(usage.input_tokens);
+  const outputTokens = count(usage.output_tokens);
+  const input = isObject(usage.input_tokens_details) ? usage.input_tokens_details : {};
+  const output = isObject(usage.output_tokens_details) ? usage.output_tokens_details : {};
+  return {
+    inputTokens,
+    cachedInputTokens: Math.min(count(input.cached_tokens), inputTokens),
+    cacheWriteTokens: Math.min(count(input.cache_write_tokens), inputTokens),
+    outputTokens,
+    reasoningTokens: Math.min(count(output.reasoning_tokens), outputTokens),
+    totalTokens: inputTokens + outputTokens,
+  };
+}
+
+function count(value: unknown): number {
+  if (typeof value !== "number" || !(value > 0)) return 0;
+  return Math.min(Math.round(value), MAX_TOKENS);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
