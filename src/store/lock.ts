@@ -1,0 +1,70 @@
+/**
+ * One process per data directory. The lock is an exclusive transaction on a SQLite file of its own: the operating system
+ * drops it when the process dies, however it dies. Who holds it stands in a small JSON file beside it.
+ */
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type BetterSqlite3 from "better-sqlite3";
+import { CodedError } from "../core/errors.ts";
+
+export interface LockHolder {
+  pid: number;
+  sinceMs: number;
+  /** Where it serves; null until it listens. */
+  url: string | null;
+}
+
+export interface DataDirLock {
+  /** Tells a second process where this one serves. */
+  announce(url: string): void;
+  release(): void;
+}
+
+/** Throws `data_dir_in_use`, naming the process, when another one has the directory. */
+export function lockDataDir(Sqlite: typeof BetterSqlite3, dataDir: string, nowMs: number): DataDirLock {
+  const holderFile = join(dataDir, "codex-lb.pid");
+  const database = new Sqlite(join(dataDir, "codex-lb.lock"), { timeout: 0 });
+  try {
+    database.pragma("journal_mode = MEMORY");
+    database.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    database.close();
+    if ((error as { code?: string }).code?.startsWith("SQLITE_BUSY"))
+      throw inUse(dataDir, readHolder(holderFile));
+    throw error;
+  }
+  const holder: LockHolder = { pid: process.pid, sinceMs: nowMs, url: null };
+  const write = () => writeFileSync(holderFile, JSON.stringify(holder), { mode: 0o600 });
+  write();
+  return {
+    announce(url) {
+      holder.url = url;
+      write();
+    },
+    release() {
+      rmSync(holderFile, { force: true });
+      database.close();
+    },
+  };
+}
+
+function readHolder(path: string): LockHolder | null {
+  try {
+    const holder = JSON.parse(readFileSync(path, "utf8"));
+    return typeof holder?.pid === "number" ? holder : null;
+  } catch {
+    return null;
+  }
+}
+
+function inUse(dataDir: string, holder: LockHolder | null): CodedError {
+  const who = holder
+    ? `process ${holder.pid}, running since ${new Date(holder.sinceMs).toISOString()}${holder.url ? ` on ${holder.url}` : ""}`
+    : "another process";
+  return new CodedError(
+    "data_dir_in_use",
+    `The data directory ${dataDir} is in use by ${who}. ` +
+      `Stop that process, or give this one its own directory with CODEX_LB_DATA_DIR.`,
+    { status: 409 },
+  );
+}
