@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Secret } from "../core/secret.ts";
-import { createTestStore, type TestStore, testAccount, testCredentials } from "./test-store.ts";
+import { createTestStore, type TestStore, testAccount, testCredentials } from "../testing/temporary-store.ts";
 
 let home: TestStore;
 afterEach(() => home?.remove());

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import type { Account, Credentials } from "../core/account.ts";
 import { Secret } from "../core/secret.ts";
 import { createLog, type Log } from "../ports.ts";
-import { createFakeClock, type FakeClock } from "../testing/fake-clock.ts";
-import { openStore, type Store } from "./open.ts";
-import { loadSqlite } from "./sqlite-native.ts";
+import { createFakeClock, type FakeClock } from "./fake-clock.ts";
+import { openStore, type Store } from "../store/open.ts";
+import { loadSqlite } from "../store/sqlite-native.ts";
 
 export interface TestStore {
   readonly store: Store;
