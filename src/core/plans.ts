@@ -2,7 +2,11 @@
 import plans from "../data/plans.json" with { type: "json" };
 
 /** Plans that the table does not list under the name that upstream uses. */
-const ALIASES: Record<string, string> = { promax: "pro", hc: "enterprise", education: "edu" };
+const ALIASES = new Map([
+  ["promax", "pro"],
+  ["hc", "enterprise"],
+  ["education", "edu"],
+]);
 
 /** What an unknown plan is taken for: the commonest paid one. */
 const DEFAULT_PLAN = "plus";
@@ -20,7 +24,7 @@ const monthly: Record<string, number> = plans.monthly;
  */
 export function planCapacity(planType: string, minutes: number): number {
   const name = planType.toLowerCase();
-  const plan = ALIASES[name] ?? (Object.hasOwn(weekly, name) ? name : DEFAULT_PLAN);
+  const plan = ALIASES.get(name) ?? (Object.hasOwn(weekly, name) ? name : DEFAULT_PLAN);
   if (minutes <= ONE_DAY_MINUTES) return fiveHour[plan] ?? 0;
   if (minutes > TWO_WEEKS_MINUTES && monthly[plan] !== undefined) return monthly[plan];
   return weekly[plan] ?? 0;
