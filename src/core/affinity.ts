@@ -1,7 +1,17 @@
 /** What keeps a conversation on one account: the keys a request carries, a bounded map from them to accounts, and keep-or-move. */
+import { createHash } from "node:crypto";
 
 /** Best first. `response` and `file` are ownership (such an id exists on one account only), the others a preference. */
 export type AffinityKind = "turn_state" | "response" | "file" | "session" | "prompt_cache_key" | "thread";
+
+export const AFFINITY_KINDS: readonly AffinityKind[] = [
+  "turn_state",
+  "response",
+  "file",
+  "session",
+  "prompt_cache_key",
+  "thread",
+];
 
 export interface ConversationKey {
   kind: AffinityKind;
@@ -17,17 +27,66 @@ export interface AffinityFields {
   clientMetadata?: Readonly<Record<string, unknown>> | null;
 }
 
-/** The keys of a request, best first, without repeats. `header` looks up by lower-case name. */
-export declare function conversationKeys(request: {
+/** Longer keys (turn states) are kept as a hash: the map's memory is bounded by its entries, not by what clients send. */
+const MAX_KEY_CHARS = 128;
+/** A request that names more files than this is held by the first ones. */
+const MAX_FILE_KEYS = 8;
+
+/**
+ * The keys of a request, best first, without repeats (UPSTREAM I). `header` looks up by lower-case name. Old clients write
+ * `session_id`, new ones `session-id`; a sub-agent carries its root's session id, or names its parent, and so follows it.
+ */
+export function conversationKeys(request: {
   header(name: string): string | null;
   fields: AffinityFields;
-}): ConversationKey[];
+}): ConversationKey[] {
+  const { fields } = request;
+  const metadata = fields.clientMetadata ?? {};
+  const turn = turnMetadata(request.header("x-codex-turn-metadata") ?? metadata["x-codex-turn-metadata"]);
+  const keys: ConversationKey[] = [];
+  const add = (kind: AffinityKind, ...values: unknown[]) => {
+    for (const value of values) {
+      if (typeof value !== "string" || value.trim() === "") continue;
+      const key = boundedKey(value.trim());
+      if (!keys.some((known) => known.kind === kind && known.key === key)) keys.push({ kind, key });
+    }
+  };
+  const header = (name: string) => request.header(name);
+  add("turn_state", header("x-codex-turn-state"), metadata["x-codex-turn-state"]);
+  add("response", fields.previousResponseId);
+  add("file", ...(fields.fileIds ?? []).slice(0, MAX_FILE_KEYS));
+  add("session", header("session-id"), header("session_id"), metadata.session_id, turn.session_id);
+  add("session", header("conversation_id"));
+  add("prompt_cache_key", fields.promptCacheKey);
+  add("thread", header("thread-id"), header("thread_id"), metadata.thread_id, turn.thread_id);
+  // Before session ids were shared by sub-agents, a parent's thread id was its session id.
+  const parent = header("x-codex-parent-thread-id") ?? metadata["x-codex-parent-thread-id"];
+  add("session", parent);
+  add("thread", parent);
+  return keys;
+}
+
+function turnMetadata(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== "string") return {};
+  try {
+    const parsed: unknown = JSON.parse(value);
+    return typeof parsed === "object" && parsed !== null ? (parsed as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function boundedKey(value: string): string {
+  if (value.length <= MAX_KEY_CHARS) return value;
+  return `sha256:${createHash("sha256").update(value).digest("base64url")}`;
+}
 
 export interface AffinityEntry extends ConversationKey {
   accountId: string;
   lastUsedMs: number;
 }
 
+/** Bounded: the least recently used key goes first; each expires `ttlMs` of its kind after its last use. */
 export interface AffinityMap {
   /** The account bound to a key, null when none or expired; a hit counts as use. */
   get(key: ConversationKey, nowMs: number): string | null;
@@ -35,15 +94,73 @@ export interface AffinityMap {
   delete(key: ConversationKey): void;
   /** Forgets an account's conversations; `"all"` also what it owns (for a deleted account). Returns how many went. */
   dropAccount(accountId: string, what?: "conversations" | "all"): number;
-  /** Live entries, least recently used first: the order in which to `set` them again after a restart. */
+  /** Live entries, least recently used first: the order in which to `set` them again (with their `lastUsedMs`) after a restart. */
   entries(nowMs: number): AffinityEntry[];
   size(): number;
 }
 
-export declare function createAffinityMap(options: {
+export function createAffinityMap(options: {
   capacity: number;
   ttlMs: Readonly<Record<AffinityKind, number>>;
-}): AffinityMap;
+}): AffinityMap {
+  const { capacity, ttlMs } = options;
+  /** A Map keeps insertion order; re-inserting on use makes it least recently used first. */
+  const entries = new Map<string, AffinityEntry>();
+  const byAccount = new Map<string, Set<string>>();
+  const idOf = ({ kind, key }: ConversationKey) => `${kind}:${key}`;
+  const isLive = (entry: AffinityEntry, nowMs: number) => nowMs - entry.lastUsedMs < ttlMs[entry.kind];
+
+  function remove(id: string) {
+    const entry = entries.get(id);
+    if (entry === undefined) return;
+    entries.delete(id);
+    const owned = byAccount.get(entry.accountId)!;
+    owned.delete(id);
+    if (owned.size === 0) byAccount.delete(entry.accountId);
+  }
+
+  function insert(id: string, entry: AffinityEntry) {
+    remove(id);
+    entries.set(id, entry);
+    const owned = byAccount.get(entry.accountId);
+    if (owned === undefined) byAccount.set(entry.accountId, new Set([id]));
+    else owned.add(id);
+    if (entries.size > capacity) remove(entries.keys().next().value!);
+  }
+
+  return {
+    get(key, nowMs) {
+      const id = idOf(key);
+      const entry = entries.get(id);
+      if (entry === undefined) return null;
+      if (!isLive(entry, nowMs)) {
+        remove(id);
+        return null;
+      }
+      entry.lastUsedMs = nowMs;
+      entries.delete(id);
+      entries.set(id, entry);
+      return entry.accountId;
+    },
+    set: ({ kind, key }, accountId, nowMs) =>
+      insert(idOf({ kind, key }), { kind, key, accountId, lastUsedMs: nowMs }),
+    delete: (key) => remove(idOf(key)),
+    dropAccount(accountId, what = "conversations") {
+      const ids = [...(byAccount.get(accountId) ?? [])].filter(
+        (id) => what === "all" || !isOwnership(entries.get(id)!.kind),
+      );
+      for (const id of ids) remove(id);
+      return ids.length;
+    },
+    entries: (nowMs) =>
+      [...entries.values()].filter((entry) => isLive(entry, nowMs)).map((entry) => ({ ...entry })),
+    size: () => entries.size,
+  };
+}
+
+function isOwnership(kind: AffinityKind): boolean {
+  return kind === "response" || kind === "file";
+}
 
 export type AffinityVerdict =
   | { kind: "none"; reason: string }
@@ -57,11 +174,44 @@ export type AffinityVerdict =
       reason: string;
     };
 
-/** `whyNot` says why an account cannot serve (a short phrase) or null when it can. `sticky` false: ownership alone counts. */
-export declare function affinityVerdict(input: {
+const KIND_TEXT: Readonly<Record<AffinityKind, string>> = {
+  turn_state: "turn",
+  response: "previous response",
+  file: "file",
+  session: "session",
+  prompt_cache_key: "prompt cache key",
+  thread: "thread",
+};
+
+/**
+ * Where the conversation stays, by the best key whose account can serve. An id owned by an account that cannot serve is a
+ * move even when a lesser key would keep: no other account knows that id.
+ * `whyNot` says why an account cannot serve ("is paused") or null when it can. `sticky` false: ownership and the turn count alone.
+ */
+export function affinityVerdict(input: {
   keys: readonly ConversationKey[];
   map: AffinityMap;
   nowMs: number;
   sticky: boolean;
   whyNot(accountId: string): string | null;
-}): AffinityVerdict;
+}): AffinityVerdict {
+  const { keys, map, nowMs, sticky } = input;
+  let keep: AffinityVerdict | null = null;
+  let move: Extract<AffinityVerdict, { kind: "move" }> | null = null;
+  for (const key of keys) {
+    const owned = isOwnership(key.kind);
+    if (!sticky && !owned && key.kind !== "turn_state") continue;
+    const accountId = map.get(key, nowMs);
+    if (accountId === null) continue;
+    const whyNot = input.whyNot(accountId);
+    if (whyNot === null) {
+      const reason = `Stays on the account of its ${KIND_TEXT[key.kind]}.`;
+      keep ??= { kind: "keep", accountId, by: key.kind, reason };
+    } else if (move === null || (owned && move.lostOwner === null)) {
+      const reason = `Moves: the account of its ${KIND_TEXT[key.kind]} ${whyNot}.`;
+      move = { kind: "move", fromAccountId: accountId, by: key.kind, lostOwner: owned ? key : null, reason };
+    }
+  }
+  if (move !== null && (keep === null || move.lostOwner !== null)) return move;
+  return keep ?? { kind: "none", reason: "Belongs to no account yet." };
+}
