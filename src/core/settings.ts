@@ -1,0 +1,111 @@
+/** The settings that people change while the service runs: their shape, defaults and validation. */
+import { CodedError } from "./errors.ts";
+import type { Strategy } from "./selection.ts";
+
+export interface DashboardSettings {
+  /** Keep a conversation on one account while that account can serve. */
+  stickyThreadsEnabled: boolean;
+  /** Among accounts that are about equally used, prefer the one whose windows reset sooner. */
+  preferEarlierResetAccounts: boolean;
+  routingStrategy: Strategy;
+  /** The account of strategy `single_account`; null: none chosen yet. */
+  singleAccountId: string | null;
+  /** Requests that one account serves at the same time; more wait. */
+  maxConcurrentRequestsPerAccount: number;
+  /** How long a request waits for a place before it is refused. */
+  queueWaitSeconds: number;
+  /** Importing a login that exists is a conflict instead of an update. */
+  importWithoutOverwrite: boolean;
+  totpRequiredOnLogin: boolean;
+  apiKeyAuthEnabled: boolean;
+  requestLogRetentionDays: number;
+  usageHistoryRetentionDays: number;
+  dashboardSessionTtlSeconds: number;
+}
+
+export const DEFAULT_SETTINGS: DashboardSettings = {
+  stickyThreadsEnabled: true,
+  preferEarlierResetAccounts: false,
+  routingStrategy: "usage_weighted",
+  singleAccountId: null,
+  maxConcurrentRequestsPerAccount: 512,
+  queueWaitSeconds: 10,
+  importWithoutOverwrite: false,
+  totpRequiredOnLogin: false,
+  apiKeyAuthEnabled: false,
+  requestLogRetentionDays: 90,
+  usageHistoryRetentionDays: 90,
+  dashboardSessionTtlSeconds: 43_200,
+};
+
+const STRATEGIES: readonly Strategy[] = [
+  "usage_weighted",
+  "round_robin",
+  "capacity_weighted",
+  "reset_first",
+  "fill_first",
+  "single_account",
+];
+
+type Check = (value: unknown) => string | null;
+
+const boolean: Check = (value) => (typeof value === "boolean" ? null : "true or false");
+const whole =
+  (from: number, to: number): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= from && (value as number) <= to
+      ? null
+      : `a whole number from ${from} to ${to}`;
+
+const CHECKS: Record<keyof DashboardSettings, Check> = {
+  stickyThreadsEnabled: boolean,
+  preferEarlierResetAccounts: boolean,
+  routingStrategy: (value) => (STRATEGIES.includes(value as Strategy) ? null : `one of ${STRATEGIES.join(", ")}`),
+  singleAccountId: (value) =>
+    value === null || (typeof value === "string" && value.length <= 64) ? null : "an account's id or null",
+  maxConcurrentRequestsPerAccount: whole(1, 10_000),
+  queueWaitSeconds: whole(0, 300),
+  importWithoutOverwrite: boolean,
+  totpRequiredOnLogin: boolean,
+  apiKeyAuthEnabled: boolean,
+  requestLogRetentionDays: whole(1, 3_650),
+  usageHistoryRetentionDays: whole(1, 3_650),
+  dashboardSessionTtlSeconds: whole(300, 30 * 86_400),
+};
+
+/** The fields that GET answers and PUT accepts back unchanged without storing them. */
+const READ_ONLY = new Set(["totpConfigured", "version"]);
+
+/** `current` with the fields of `patch` (an object from outside). Throws CodedError `validation_error` (422) naming the field. */
+export function patchSettings(current: DashboardSettings, patch: unknown): DashboardSettings {
+  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) {
+    throw new CodedError("validation_error", "Settings are a JSON object.", { status: 422 });
+  }
+  const next: Record<string, unknown> = { ...current };
+  for (const [name, value] of Object.entries(patch)) {
+    if (READ_ONLY.has(name)) continue;
+    if (!Object.hasOwn(CHECKS, name)) {
+      throw new CodedError("validation_error", `"${name.slice(0, 64)}" is not a setting.`, {
+        status: 422,
+        param: name.slice(0, 64),
+      });
+    }
+    const accepts = CHECKS[name as keyof DashboardSettings](value);
+    if (accepts !== null) {
+      throw new CodedError("validation_error", `"${name}" must be ${accepts}.`, { status: 422, param: name });
+    }
+    next[name] = value;
+  }
+  return next as unknown as DashboardSettings;
+}
+
+/** Stored settings of an earlier program: what is missing or no longer valid falls back to its default. */
+export function readStoredSettings(stored: unknown): DashboardSettings {
+  const settings: Record<string, unknown> = { ...DEFAULT_SETTINGS };
+  if (typeof stored === "object" && stored !== null) {
+    for (const [name, value] of Object.entries(stored)) {
+      if (Object.hasOwn(CHECKS, name) && CHECKS[name as keyof DashboardSettings](value) === null) settings[name] = value;
+    }
+  }
+  return settings as unknown as DashboardSettings;
+}

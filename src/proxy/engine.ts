@@ -1,0 +1,359 @@
+/** The one attempt engine: picks an account, makes an attempt, reads its outcome, moves on. Every transport plugs into it. */
+import { type AffinityVerdict, affinityVerdict, type ConversationKey } from "../core/affinity.ts";
+import type { AttemptRecord } from "../core/record.ts";
+import { type Refusal, refusalForFailure, refusalForLostOwner, refusalForNoAccount } from "../core/refusal.ts";
+import { type AttemptHistory, type AttemptLimits, decide, type Failure, readFailure, type Seen } from "../core/retry.ts";
+import type { Verdict } from "../core/selection.ts";
+import type { DashboardSettings } from "../core/settings.ts";
+import type { Lease, Pool, PooledAccount } from "../pool/pool.ts";
+import type { TokenKeeper } from "../pool/tokens.ts";
+import type { WaitingRoom } from "../pool/waiting.ts";
+import type { Clock, Log, Random } from "../ports.ts";
+
+/** What the engine must know of a request, whatever its transport. */
+export interface RoutedRequest {
+  requestId: string;
+  receivedAtMs: number;
+  /** On the monotonic clock. */
+  receivedAt: number;
+  model: string | null;
+  keys: readonly ConversationKey[];
+  keyId: string | null;
+  /** null: every account. */
+  allowedAccountIds: ReadonlySet<string> | null;
+  client: ClientPresence;
+}
+
+/** Whether the client is still there. */
+export interface ClientPresence {
+  left(): boolean;
+  /** Calls back once when the client leaves; returns how to unregister. */
+  onLeave(callback: () => void): () => void;
+}
+
+export interface AttemptContext {
+  account: PooledAccount;
+  /** The request carries a turn state of another account, which must not travel (UPSTREAM I). */
+  dropTurnState: boolean;
+  /** What the account cannot read (reasoning, compaction, encrypted items) is to be taken out. */
+  strip: boolean;
+}
+
+/** Upstream's own answer to a request that is itself at fault, to be passed on. */
+export interface UpstreamAnswer {
+  status: number;
+  headers: [string, string][];
+  body: Uint8Array;
+}
+
+export type Attempted<T> =
+  | { kind: "committed"; value: T; connectMs: number | null }
+  | { kind: "failed"; seen: Seen; answer: UpstreamAnswer | null; connectMs: number | null };
+
+/** What happened on the way, for the log row, `Server-Timing` and "why this account?". */
+export interface Trace {
+  attempts: AttemptRecord[];
+  verdict: Verdict | null;
+  affinity: AffinityVerdict;
+  queueMs: number;
+  selectMs: number;
+  refreshMs: number;
+  connectMs: number | null;
+}
+
+export type Routed<T> = { trace: Trace } & (
+  | { kind: "committed"; value: T; lease: Lease }
+  | { kind: "answer"; answer: UpstreamAnswer; account: PooledAccount; failure: Failure | null }
+  | { kind: "refused"; refusal: Refusal; account: PooledAccount | null; failure: Failure | null }
+  | { kind: "left"; account: PooledAccount | null }
+);
+
+/** Enough to pass over several broken accounts; a request that met this many has a problem of its own. */
+const LIMITS: AttemptLimits = { maxAttempts: 12, maxElapsedMs: 120_000 };
+
+export interface EnginePorts {
+  pool: Pool;
+  tokens: TokenKeeper;
+  waiting: WaitingRoom;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  settings(): DashboardSettings;
+}
+
+export interface Engine {
+  /** Runs `attempt` on one account after another until one commits. The committed lease is the caller's to release. */
+  route<T>(request: RoutedRequest, attempt: (context: AttemptContext) => Promise<Attempted<T>>): Promise<Routed<T>>;
+}
+
+export function createEngine(ports: EnginePorts): Engine {
+  const { pool, tokens, waiting, clock, random, log, settings } = ports;
+
+  async function acquire(
+    request: RoutedRequest,
+    how: { allowed: ReadonlySet<string> | null; excluded: ReadonlySet<string>; keep: string | null },
+    trace: Trace,
+  ): Promise<Lease | null> {
+    const started = clock.monotonic();
+    let again = false;
+    for (;;) {
+      const { verdict, lease } = pool.acquire({
+        model: request.model,
+        allowedAccountIds: how.allowed,
+        excludedIds: how.excluded,
+        keepAccountId: how.keep,
+      });
+      trace.verdict = verdict;
+      if (lease || !isFull(verdict)) {
+        const waited = clock.monotonic() - started;
+        if (again) trace.queueMs += waited;
+        else trace.selectMs += waited;
+        return lease;
+      }
+      const waitMs = settings().queueWaitSeconds * 1000 - (clock.monotonic() - started);
+      const unregister: (() => void)[] = [];
+      const granted = await waiting.wait({
+        keyId: request.keyId ?? "",
+        waitMs,
+        again,
+        left: (onLeave) => unregister.push(request.client.onLeave(onLeave)),
+      });
+      for (const done of unregister) done();
+      again = true;
+      if (!granted) {
+        trace.queueMs += clock.monotonic() - started;
+        return null;
+      }
+    }
+  }
+
+  /** The account's token made usable, or the failure that says why it is not. */
+  async function freshToken(account: PooledAccount, force: boolean, trace: Trace): Promise<Failure | null> {
+    const pending = force ? tokens.refresh(account.id, "unauthorized_recovery") : tokens.ensure(account.id);
+    if (pending === null) return null;
+    const started = clock.monotonic();
+    const result = await pending;
+    trace.refreshMs += clock.monotonic() - started;
+    switch (result.kind) {
+      case "fresh":
+        return null;
+      case "login_lost":
+        return {
+          cause: "account_invalid",
+          code: result.code,
+          message: "",
+          untilMs: null,
+          effect: { kind: "reauth", reason: result.reason },
+        };
+      case "failed":
+        return { cause: "network", code: result.code, message: "", untilMs: null, effect: { kind: "none" } };
+    }
+  }
+
+  function record(trace: Trace, account: PooledAccount, outcome: string, status: number | null, started: number): void {
+    trace.attempts.push({ accountId: account.id, outcome, status, ms: clock.monotonic() - started });
+  }
+
+  return {
+    async route(request, attempt) {
+      const affinity = affinityVerdict({
+        keys: request.keys,
+        map: pool.affinity,
+        nowMs: request.receivedAtMs,
+        sticky: settings().stickyThreadsEnabled,
+        whyNot: (id) => pool.whyNot(id, request.model),
+      });
+      const trace: Trace = {
+        attempts: [],
+        verdict: null,
+        affinity,
+        queueMs: 0,
+        selectMs: 0,
+        refreshMs: 0,
+        connectMs: null,
+      };
+      if (affinity.kind === "move" && affinity.lostOwner) {
+        return { kind: "refused", refusal: lostOwner(affinity.lostOwner), account: null, failure: null, trace };
+      }
+      const owned = ownedBy(request, pool);
+      const turnStateOwner = turnStateOwnerOf(request, pool);
+      const how = {
+        allowed: owned === null ? request.allowedAccountIds : new Set([owned.accountId]),
+        excluded: new Set<string>(),
+        keep: affinity.kind === "keep" ? affinity.accountId : null,
+      };
+      const history: AttemptHistory = {
+        attempts: 0,
+        attemptsOnAccount: 0,
+        refreshedOnAccount: false,
+        stripped: false,
+        shown: false,
+        elapsedMs: 0,
+      };
+      let failure: Failure | null = null;
+      let account: PooledAccount | null = null;
+
+      for (;;) {
+        const lease = await acquire(request, how, trace);
+        if (request.client.left()) {
+          lease?.release();
+          return { kind: "left", account, trace };
+        }
+        if (!lease) {
+          const refusal = owned === null ? noAccount(request, trace, failure) : lostOwner(owned.key);
+          return { kind: "refused", refusal, account, failure, trace };
+        }
+        account = lease.account;
+        history.attemptsOnAccount = 0;
+        history.refreshedOnAccount = account.credentials.kind !== "chatgpt";
+        let refreshNow = false;
+
+        onAccount: for (;;) {
+          const started = clock.monotonic();
+          history.attempts++;
+          history.attemptsOnAccount++;
+          let answer: UpstreamAnswer | null = null;
+          let status: number | null = null;
+          failure = await freshToken(account, refreshNow, trace);
+          refreshNow = false;
+          if (!failure) {
+            const context: AttemptContext = {
+              account,
+              dropTurnState: turnStateOwner !== null && turnStateOwner !== account.id,
+              strip: history.stripped,
+            };
+            const attempted = await attempt(context);
+            trace.connectMs = attempted.connectMs;
+            if (attempted.kind === "committed") {
+              record(trace, account, "relay", 200, started);
+              bind(request, account.id);
+              return { kind: "committed", value: attempted.value, lease, trace };
+            }
+            if (request.client.left()) {
+              record(trace, account, "client_left", null, started);
+              lease.release();
+              return { kind: "left", account, trace };
+            }
+            ({ answer } = attempted);
+            ({ status } = attempted.seen);
+            failure = readFailure(attempted.seen, {
+              nowMs: clock.now(),
+              windows: account.windows,
+              model: request.model ?? "",
+              jitter: random.next(),
+              refreshedOnAccount: history.refreshedOnAccount,
+            });
+            if (!failure && answer) {
+              record(trace, account, "relay", status, started);
+              lease.release();
+              return { kind: "answer", answer, account, failure, trace };
+            }
+            failure ??= UNREADABLE;
+          }
+          record(trace, account, failure.cause, status, started);
+          pool.apply(account.id, failure.effect);
+          log.info("attempt failed", {
+            request: request.requestId,
+            account: account.id,
+            cause: failure.cause,
+            code: failure.code,
+            status,
+          });
+          history.elapsedMs = clock.monotonic() - request.receivedAt;
+          const outcome = decide(failure, history, LIMITS);
+          switch (outcome.kind) {
+            case "refresh_token":
+              history.refreshedOnAccount = true;
+              refreshNow = true;
+              continue;
+            case "same_account":
+              await pause(clock, outcome.afterMs, request.client);
+              if (!request.client.left()) continue;
+              lease.release();
+              return { kind: "left", account, trace };
+            case "strip_and_retry":
+              history.stripped = true;
+              continue;
+            case "next_account":
+              break onAccount;
+            case "give_up": {
+              lease.release();
+              if (outcome.answer === "upstream" && answer) return { kind: "answer", answer, account, failure, trace };
+              return { kind: "refused", refusal: refusalForFailure(failure, clock.now()), account, failure, trace };
+            }
+          }
+        }
+        how.excluded.add(account.id);
+        if (how.keep === account.id) how.keep = null;
+        lease.release();
+      }
+    },
+  };
+
+  function bind(request: RoutedRequest, accountId: string): void {
+    const now = clock.now();
+    for (const key of request.keys) {
+      if (key.kind !== "response" && key.kind !== "file" && key.kind !== "turn_state") {
+        pool.affinity.set(key, accountId, now);
+      }
+    }
+  }
+
+  function noAccount(request: RoutedRequest, trace: Trace, failure: Failure | null): Refusal {
+    return refusalForNoAccount({
+      nowMs: clock.now(),
+      model: request.model,
+      poolSize: pool.list().length,
+      rejections: trace.verdict?.rejections ?? [],
+      earliestReadyAtMs: trace.verdict?.earliestReadyAtMs ?? null,
+      failure,
+    });
+  }
+}
+
+/** An answer that the table does not take for a failure and that cannot be passed on either. */
+const UNREADABLE: Failure = {
+  cause: "unknown_upstream",
+  code: "unreadable_answer",
+  message: "",
+  untilMs: null,
+  effect: { kind: "none" },
+};
+
+/** Nobody is free, but somebody will be: the only reason to wait. */
+function isFull(verdict: Verdict): boolean {
+  return verdict.pick === null && verdict.rejections.some((rejection) => rejection.reason === "at_capacity");
+}
+
+/** The first named id that only one account knows, and that account. */
+function ownedBy(request: RoutedRequest, pool: Pool): { key: ConversationKey; accountId: string } | null {
+  for (const key of request.keys) {
+    if (key.kind !== "response" && key.kind !== "file") continue;
+    const accountId = pool.affinity.get(key, request.receivedAtMs);
+    if (accountId !== null) return { key, accountId };
+  }
+  return null;
+}
+
+function lostOwner(key: ConversationKey): Refusal {
+  return refusalForLostOwner(key.kind === "file" ? "file" : "response");
+}
+
+function turnStateOwnerOf(request: RoutedRequest, pool: Pool): string | null {
+  const key = request.keys.find((candidate) => candidate.kind === "turn_state");
+  // A turn state that nobody here minted is of no use to any account of the pool.
+  return key ? (pool.affinity.get(key, request.receivedAtMs) ?? "unknown") : null;
+}
+
+function pause(clock: Clock, delayMs: number, client: ClientPresence): Promise<void> {
+  if (delayMs <= 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = clock.schedule(delayMs, done);
+    const unregister = client.onLeave(done);
+    function done() {
+      timer.cancel();
+      unregister();
+      resolve();
+    }
+  });
+}
