@@ -20,9 +20,11 @@ export interface DataDirLock {
   release(): void;
 }
 
+const HOLDER_FILE = "codex-lb.pid";
+
 /** Throws `data_dir_in_use`, naming the process, when another one has the directory. */
 export function lockDataDir(Sqlite: typeof BetterSqlite3, dataDir: string, nowMs: number): DataDirLock {
-  const holderFile = join(dataDir, "codex-lb.pid");
+  const holderFile = join(dataDir, HOLDER_FILE);
   const database = new Sqlite(join(dataDir, "codex-lb.lock"), { timeout: 0 });
   try {
     database.pragma("journal_mode = MEMORY");
@@ -30,7 +32,7 @@ export function lockDataDir(Sqlite: typeof BetterSqlite3, dataDir: string, nowMs
   } catch (error) {
     database.close();
     if ((error as { code?: string }).code?.startsWith("SQLITE_BUSY"))
-      throw inUse(dataDir, readHolder(holderFile));
+      throw inUse(dataDir, readHolder(dataDir));
     throw error;
   }
   const holder: LockHolder = { pid: process.pid, sinceMs: nowMs, url: null };
@@ -48,9 +50,10 @@ export function lockDataDir(Sqlite: typeof BetterSqlite3, dataDir: string, nowMs
   };
 }
 
-function readHolder(path: string): LockHolder | null {
+/** Who holds the directory; null when nobody does, or it is not known. True only while the lock is held. */
+export function readHolder(dataDir: string): LockHolder | null {
   try {
-    const holder = JSON.parse(readFileSync(path, "utf8"));
+    const holder = JSON.parse(readFileSync(join(dataDir, HOLDER_FILE), "utf8"));
     return typeof holder?.pid === "number" ? holder : null;
   } catch {
     return null;
