@@ -1,8 +1,8 @@
 /** The settings: one table with names, parser, default and documentation, and its reader over environment and `.env` files. */
 import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { type Cidr, parseCidr } from "./core/cidr.ts";
 import { CodedError } from "./core/errors.ts";
 import { nearestWord } from "./core/nearest.ts";
 import { Secret } from "./core/secret.ts";
@@ -66,20 +66,13 @@ const baseUrl: Parser<string> = {
   },
 };
 
-const networks: Parser<string[]> = {
+const networks: Parser<Cidr[]> = {
   accepts: "IP addresses or networks like `10.0.0.0/8`, separated by commas",
   parse(text) {
-    const list = text.split(",").map((entry) => entry.trim());
-    return list.every(isNetwork) ? list : undefined;
+    const ranges = text.split(",").map(parseCidr);
+    return ranges.includes(null) ? undefined : ranges.filter((range) => range !== null);
   },
 };
-
-function isNetwork(text: string): boolean {
-  const [address = "", prefix, ...rest] = text.split("/");
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
-}
 
 const BOOLEANS: Record<string, boolean> = {
   true: true,
@@ -273,8 +266,8 @@ type Parsed<S> = S extends { parser: Parser<infer T>; default: infer D }
 /** Every setting by its name in the program; `null` where nothing is set and nothing is the default. */
 export type Config = { -readonly [Name in keyof Settings]: Parsed<Settings[Name]> } & {
   encryptionKeyFile: string;
-  proxyUnauthenticatedClientCidrs: string[];
-  firewallTrustedProxyCidrs: string[];
+  proxyUnauthenticatedClientCidrs: Cidr[];
+  firewallTrustedProxyCidrs: Cidr[];
 };
 
 export interface ConfigSources extends Place {

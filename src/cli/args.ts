@@ -92,7 +92,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   }
   const asksAbout = switches.has("help") || switches.has("version");
   if (positionals.length === 0 && spec.operands !== "" && !asksAbout) {
-    throw usageError(`"${command}" needs an operand: ${spec.operands}.`);
+    throw usageError(`"${command}" needs an operand: ${spec.operands}`);
   }
   const settings = Object.fromEntries(
     given.filter((entry): entry is [string, string] => typeof entry[1] === "string"),

@@ -1,0 +1,78 @@
+/** Claims about stopping: run in a process of its own, because they are about signals and exit codes. */
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+
+/** A service whose stop ends when and as `stopping` says; it says on stdout when its stop begins and ends. */
+function program(service: { start?: string; stop: string; drainMs?: number }): string {
+  return `
+    const { serve } = await import(${JSON.stringify(join(import.meta.dir, "serve.ts"))});
+    const { createLog } = await import(${JSON.stringify(join(import.meta.dir, "../ports.ts"))});
+    const log = createLog({ level: "info", format: "text", write: () => {} });
+    const alive = setInterval(() => {}, 1000);
+    const service = {
+      async start() { ${service.start ?? ""} return { url: "http://127.0.0.1:1" }; },
+      async stop() { console.log("stopping"); ${service.stop} console.log("stopped"); },
+    };
+    serve(service, { shutdownDrainTimeoutMs: ${service.drainMs ?? 1000} }, log).then(
+      (code) => process.exit(code),
+      (error) => { console.log("failed: " + error.message); process.exit(9); },
+    );`;
+}
+
+function start(source: string) {
+  const child = Bun.spawn([process.execPath, "-e", source], { stdout: "pipe", stderr: "inherit" });
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let output = "";
+  async function until(text: string): Promise<void> {
+    while (!output.includes(text)) {
+      const { done, value } = await reader.read();
+      if (done) throw new Error(`ended before "${text}": ${output}`);
+      output += value;
+    }
+  }
+  async function rest(): Promise<string> {
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) output += chunk.value;
+    return output;
+  }
+  return { child, until, rest };
+}
+
+test.each(["SIGTERM", "SIGINT"] as const)(
+  "%s stops the service and ends with exit code 0",
+  async (signal) => {
+    const { child, until, rest } = start(program({ stop: "await Bun.sleep(10);" }));
+    await until("is ready on http://127.0.0.1:1\n");
+    child.kill(signal);
+    expect(await child.exited).toBe(0);
+    expect(await rest()).toEndWith("stopping\nstopped\n");
+  },
+);
+
+test("the same signal passed on by a launcher is not a second wish", async () => {
+  const { child, until, rest } = start(program({ stop: "await Bun.sleep(300);" }));
+  await until("is ready on");
+  child.kill("SIGINT");
+  child.kill("SIGINT");
+  expect(await rest()).toEndWith("stopped\n");
+  expect(await child.exited).toBe(0);
+});
+
+test("a later second signal ends the process at once", async () => {
+  const { child, until, rest } = start(
+    program({ stop: `setTimeout(() => console.log("due"), 600); await new Promise(() => {});` }),
+  );
+  await until("is ready on");
+  child.kill("SIGTERM");
+  await until("due");
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(143);
+  expect(await rest()).not.toContain("stopped");
+});
+
+test("a service that cannot start is stopped, and its own error is the one told", async () => {
+  const { child, rest } = start(
+    program({ start: `throw new Error("port taken");`, stop: `throw new Error("nothing to stop");` }),
+  );
+  expect(await rest()).toEndWith("stopping\nfailed: port taken\n");
+  expect(await child.exited).toBe(9);
+});
