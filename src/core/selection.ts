@@ -1,94 +1,321 @@
 /** Which account serves a request: who is eligible and why the others are not, then the best by the strategy in force. */
-import type { AccountState, RoutingPolicy } from "./account.ts";
-import type { Window } from "./windows.ts";
+import type {
+  Candidate,
+  Rejection,
+  RejectionReason,
+  SelectionRequest,
+  Strategy,
+  Verdict,
+} from "./selection/types.ts";
+import { columnsOf, refreshRow, type WindowColumns } from "./selection/window-columns.ts";
+import { nobodyText, noteOf, pickText, type RankedFigures } from "./selection/wording.ts";
+import { SCOPE_ALL } from "./windows.ts";
 
-export type Strategy =
-  "usage_weighted" | "round_robin" | "capacity_weighted" | "reset_first" | "fill_first" | "single_account";
+export type {
+  Candidate,
+  Ranked,
+  Rejection,
+  RejectionReason,
+  SelectionRequest,
+  Strategy,
+  Verdict,
+} from "./selection/types.ts";
 
-/** One account as the pool sees it now. Keep one array of them and change `windows` by replacing it: scores are memoised on both. */
-export interface Candidate {
-  id: string;
-  state: AccountState;
-  stateUntilMs: number | null;
-  /** No picks before this time; 0 when not cooling. */
-  coolingUntilMs: number;
-  routingPolicy: RoutingPolicy;
-  reserveAtPercent: number | null;
-  planType: string;
-  windows: readonly Window[];
-  /** Has paid credits, so that a spent window does not stop it. Default false. */
-  hasCredits?: boolean;
-  inFlight: number;
-  maxInFlight: number;
-  /** Number of the pick that chose it last; 0 when never. */
-  lastPickedSeq: number;
-  /** The models of its own list; null when the list is unknown: assume it can. Share one set among accounts with equal lists. */
-  models: ReadonlySet<string> | null;
-  /** Models that it refused of late, and until when to believe that. */
-  unavailableModels?: ReadonlyMap<string, number>;
-  /** Relative size of its quota (1 = a plain plan). */
-  capacityWeight: number;
+export const STRATEGIES: readonly Strategy[] = [
+  "usage_weighted",
+  "round_robin",
+  "capacity_weighted",
+  "reset_first",
+  "fill_first",
+  "single_account",
+];
+
+/**
+ * What a request under way counts for, in percent of the longest window: readings lag behind by a minute, and this spreads
+ * what arrives in between.
+ */
+export const IN_FLIGHT_PERCENT = 1;
+/** How many of the best are kept for the request row, and how many ids per rejection. */
+const KEPT = 5;
+const MINUTES_PER_DAY = 24 * 60;
+/** Apart by more than the days since the epoch, so that the policy outranks the day of the reset. */
+const POLICY_STEP = 1e7;
+/** Before every policy and day. */
+const KEEP_GROUP = -1;
+
+/**
+ * Picks an account. Eligibility first, then in order: the account that holds the conversation, routing policy, (with
+ * preferEarlierReset) the day of the longest window's reset, the strategy's score, least recently picked, order of the array.
+ * One scan without allocation per candidate; texts are written only when read.
+ */
+export function select(candidates: readonly Candidate[], request: SelectionRequest): Verdict {
+  const scope = request.scope ?? SCOPE_ALL;
+  const { nowMs, strategy } = request;
+  const columns = columnsOf(candidates, scope);
+  const examine = createExamination(request, columns);
+  const best = createBest();
+  const rejected = createRejections();
+  const draws = strategy === "capacity_weighted";
+  const latestFirst = strategy === "fill_first";
+  for (let row = 0; row < candidates.length; row++) {
+    const candidate = candidates[row]!;
+    if (
+      columns.windows[row] !== candidate.windows ||
+      nowMs >= columns.validUntilMs[row]! ||
+      nowMs < columns.validFromMs[row]!
+    ) {
+      refreshRow(columns, row, candidate.windows, scope, nowMs);
+    }
+    const reason = examine(candidate, row);
+    if (draws) columns.weight[row] = 0;
+    if (reason !== null) {
+      rejected.add(reason, candidate.id, readyAtMs(reason, candidate, row, columns, request));
+      continue;
+    }
+    const group = groupOf(candidate, row, columns, request);
+    const score = scoreOf(candidate, row, columns, strategy);
+    if (draws) {
+      columns.weight[row] = -score;
+      columns.group[row] = group;
+    }
+    best.offer(row, group, score, latestFirst ? -candidate.lastPickedSeq : candidate.lastPickedSeq);
+  }
+  if (draws && best.count > 1) {
+    const row = drawRow(columns, candidates.length, best.firstGroup(), request);
+    best.promote(row, -columns.weight[row]!);
+  }
+  return verdictOf(candidates, request, scope, best, rejected);
 }
 
-export interface SelectionRequest {
-  nowMs: number;
-  strategy: Strategy;
-  preferEarlierReset: boolean;
-  singleAccountId: string | null;
-  model: string | null;
-  /** The metered feature that the request draws on besides the plan's own windows. Default null. */
-  scope?: string | null;
-  /** The accounts that the caller's key may use; null: all. */
-  allowedAccountIds: ReadonlySet<string> | null;
-  /** Accounts that already failed this request. */
-  excludedIds: ReadonlySet<string>;
-  /** The account that holds the conversation: wins over every score while eligible, never over eligibility. */
-  keepAccountId: string | null;
-  /** Uniform in [0, 1); drawn once, and only by capacity_weighted. */
-  random(): number;
+/** Why a candidate is not eligible, or null when it is. The first reason that applies, the lasting ones first. */
+function createExamination(request: SelectionRequest, columns: WindowColumns) {
+  const { nowMs, model, allowedAccountIds, excludedIds } = request;
+  const isSingle = request.strategy === "single_account";
+  const excludesSome = excludedIds.size > 0;
+  let lastModels: ReadonlySet<string> | null = null;
+  let lastHasModel = true;
+  return (candidate: Candidate, row: number): RejectionReason | null => {
+    if (allowedAccountIds !== null && !allowedAccountIds.has(candidate.id)) return "not_allowed_for_key";
+    if (isSingle && candidate.id !== request.singleAccountId) return "not_the_single_account";
+    const { state } = candidate;
+    if (state !== "active") {
+      if (state !== "rate_limited" && state !== "quota_exceeded") return state;
+      if (candidate.stateUntilMs === null || candidate.stateUntilMs > nowMs) return "spent";
+    }
+    if (columns.spentUntilMs[row]! > 0 && candidate.hasCredits !== true) return "spent";
+    if (model !== null) {
+      if (candidate.models !== lastModels) {
+        lastModels = candidate.models;
+        lastHasModel = lastModels === null || lastModels.has(model);
+      }
+      if (!lastHasModel) return "model_unavailable";
+      const refused = candidate.unavailableModels;
+      if (refused !== undefined && (refused.get(model) ?? 0) > nowMs) return "model_unavailable";
+    }
+    if (candidate.coolingUntilMs > nowMs) return "cooling";
+    if (candidate.reserveAtPercent !== null && columns.maxUsed[row]! >= candidate.reserveAtPercent) {
+      return "reserve";
+    }
+    if (excludesSome && excludedIds.has(candidate.id)) return "excluded_after_failure";
+    return candidate.inFlight >= candidate.maxInFlight ? "at_capacity" : null;
+  };
 }
 
-export type RejectionReason =
-  | "excluded_after_failure"
-  | "not_allowed_for_key"
-  | "not_the_single_account"
-  | "paused"
-  | "reauth_required"
-  | "deactivated"
-  | "spent"
-  | "model_unavailable"
-  | "cooling"
-  | "reserve"
-  | "at_capacity";
-
-export interface Ranked {
-  id: string;
-  /** Lower is better; comparable within one verdict only. */
-  score: number;
-  note: string;
+/** When what keeps a candidate out has passed; 0 when time alone does not help or nobody knows when. */
+function readyAtMs(
+  reason: RejectionReason,
+  candidate: Candidate,
+  row: number,
+  columns: WindowColumns,
+  request: SelectionRequest,
+): number {
+  switch (reason) {
+    case "spent": {
+      const untilMs = Math.max(candidate.stateUntilMs ?? 0, columns.spentUntilMs[row]!);
+      return untilMs > 0 ? Math.max(untilMs, candidate.coolingUntilMs) : 0;
+    }
+    case "cooling":
+      return candidate.coolingUntilMs;
+    case "model_unavailable":
+      return candidate.unavailableModels?.get(request.model ?? "") ?? 0;
+    case "reserve":
+      return reserveEndMs(candidate, request);
+    case "not_allowed_for_key":
+    case "not_the_single_account":
+    case "paused":
+    case "reauth_required":
+    case "deactivated":
+    case "excluded_after_failure":
+    case "at_capacity":
+      break;
+  }
+  return 0;
 }
 
-export interface Rejection {
-  reason: RejectionReason;
-  count: number;
-  /** The first five. */
-  ids: string[];
-  /** The earliest time at which one of them comes back; null when unknown. */
-  untilMs: number | null;
+function reserveEndMs(candidate: Candidate, request: SelectionRequest): number {
+  let endMs = 0;
+  for (const window of candidate.windows) {
+    const counts = window.scope === SCOPE_ALL || window.scope === request.scope;
+    if (counts && window.usedPercent >= candidate.reserveAtPercent!)
+      endMs = Math.max(endMs, window.resetAtMs);
+  }
+  return endMs;
 }
 
-export interface Verdict {
-  readonly pick: Candidate | null;
-  readonly strategy: Strategy;
-  readonly eligibleCount: number;
-  /** When the first account that only waits for time comes back; null when none does or its time is unknown. */
-  readonly earliestReadyAtMs: number | null;
-  /** One sentence for people. Written when asked for, like the two lists below, from figures taken at the pick. */
-  readonly reason: string;
-  /** The best five. */
-  readonly ranking: Ranked[];
-  readonly rejections: Rejection[];
+/** Candidates of a lower group come before all of a higher one, whatever their scores. */
+function groupOf(
+  candidate: Candidate,
+  row: number,
+  columns: WindowColumns,
+  request: SelectionRequest,
+): number {
+  if (candidate.id === request.keepAccountId) return KEEP_GROUP;
+  const policy = candidate.routingPolicy;
+  const step = policy === "normal" ? POLICY_STEP : policy === "burn_first" ? 0 : 2 * POLICY_STEP;
+  return request.preferEarlierReset ? step + Math.floor(columns.resetMinute[row]! / MINUTES_PER_DAY) : step;
 }
 
-/** Picks an account. */
-export declare function select(candidates: readonly Candidate[], request: SelectionRequest): Verdict;
+/** The strategy: lower is better. */
+function scoreOf(candidate: Candidate, row: number, columns: WindowColumns, strategy: Strategy): number {
+  switch (strategy) {
+    case "usage_weighted":
+      return columns.usedKey[row]! + candidate.inFlight * IN_FLIGHT_PERCENT;
+    case "round_robin":
+    case "single_account":
+      return 0;
+    case "capacity_weighted": {
+      // What is left of the tightest window; never 0, so that everyone eligible can be drawn.
+      const room = Math.max(100 - columns.maxUsed[row]!, 1);
+      return (-room * Math.max(candidate.capacityWeight, 0.001)) / (1 + candidate.inFlight);
+    }
+    case "reset_first":
+      // Among those that reset in the same minute the least used.
+      return columns.resetMinute[row]! + Math.min(columns.usedKey[row]!, 999) / 1_000;
+    case "fill_first":
+      return -columns.usedKey[row]!;
+  }
+  return strategy satisfies never;
+}
+
+/** One draw among the rows of the best group, each with the chance of its weight. */
+function drawRow(columns: WindowColumns, length: number, group: number, request: SelectionRequest): number {
+  let total = 0;
+  for (let row = 0; row < length; row++) if (columns.group[row] === group) total += columns.weight[row]!;
+  let left = request.random() * total;
+  let last = -1;
+  for (let row = 0; row < length; row++) {
+    if (columns.group[row] !== group || columns.weight[row] === 0) continue;
+    last = row;
+    left -= columns.weight[row]!;
+    if (left < 0) break;
+  }
+  return last;
+}
+
+/** The best few of a scan, kept sorted. */
+function createBest() {
+  const rows: number[] = [];
+  const groups: number[] = [];
+  const scores: number[] = [];
+  const ties: number[] = [];
+  return {
+    count: 0,
+    rows,
+    scores,
+    firstGroup: () => groups[0]!,
+    offer(row: number, group: number, score: number, tie: number) {
+      this.count++;
+      let at = rows.length;
+      while (at > 0) {
+        const above = at - 1;
+        const byGroup = group - groups[above]!;
+        const byScore = byGroup !== 0 ? byGroup : score - scores[above]!;
+        if ((byScore !== 0 ? byScore : tie - ties[above]!) >= 0) break;
+        at = above;
+      }
+      if (at >= KEPT) return;
+      for (let to = Math.min(rows.length, KEPT - 1); to > at; to--) {
+        rows[to] = rows[to - 1]!;
+        groups[to] = groups[to - 1]!;
+        scores[to] = scores[to - 1]!;
+        ties[to] = ties[to - 1]!;
+      }
+      rows[at] = row;
+      groups[at] = group;
+      scores[at] = score;
+      ties[at] = tie;
+    },
+    /** Puts a drawn row first. */
+    promote(row: number, score: number) {
+      const at = rows.indexOf(row);
+      rows.splice(at === -1 ? rows.length - 1 : at, 1);
+      scores.splice(at === -1 ? scores.length - 1 : at, 1);
+      rows.unshift(row);
+      scores.unshift(score);
+    },
+  };
+}
+
+/** Reasons whose end makes an account serve again; a refused model's end is only a time to ask again. */
+const ENDS_BY_TIME: ReadonlySet<RejectionReason> = new Set(["spent", "cooling", "reserve"]);
+
+function createRejections() {
+  const byReason = new Map<RejectionReason, Rejection>();
+  return {
+    list: () => [...byReason.values()].toSorted((a, b) => b.count - a.count),
+    add(reason: RejectionReason, id: string, readyMs: number) {
+      const entry = byReason.get(reason);
+      const untilMs = readyMs === 0 ? null : readyMs;
+      if (entry === undefined) {
+        byReason.set(reason, { reason, count: 1, ids: [id], untilMs });
+        return;
+      }
+      entry.count++;
+      if (entry.ids.length < KEPT) entry.ids.push(id);
+      if (untilMs !== null && (entry.untilMs === null || untilMs < entry.untilMs)) entry.untilMs = untilMs;
+    },
+    earliestReadyAtMs() {
+      let earliest: number | null = null;
+      for (const { reason, untilMs } of byReason.values()) {
+        if (untilMs === null || !ENDS_BY_TIME.has(reason)) continue;
+        if (earliest === null || untilMs < earliest) earliest = untilMs;
+      }
+      return earliest;
+    },
+  };
+}
+
+function verdictOf(
+  candidates: readonly Candidate[],
+  request: SelectionRequest,
+  scope: string,
+  best: ReturnType<typeof createBest>,
+  rejected: ReturnType<typeof createRejections>,
+): Verdict {
+  const figures = best.rows.map((row, rank): RankedFigures => {
+    const { id, inFlight, windows, routingPolicy } = candidates[row]!;
+    return { id, score: best.scores[rank]!, inFlight, windows, routingPolicy };
+  });
+  const first = figures[0];
+  return {
+    pick: first === undefined ? null : candidates[best.rows[0]!]!,
+    strategy: request.strategy,
+    eligibleCount: best.count,
+    earliestReadyAtMs: rejected.earliestReadyAtMs(),
+    get reason() {
+      return first === undefined
+        ? nobodyText(rejected.list(), request)
+        : pickText(first, request, scope, best.count);
+    },
+    get ranking() {
+      return figures.map((one) => ({
+        id: one.id,
+        score: Math.round(one.score * 1_000) / 1_000,
+        note: noteOf(one, request, scope),
+      }));
+    },
+    get rejections() {
+      return rejected.list();
+    },
+  };
+}
