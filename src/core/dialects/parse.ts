@@ -102,10 +102,15 @@ export function expectOneOf<T extends string>(value: unknown, choices: readonly 
   return found;
 }
 
-/** `object` without the keys whose value is undefined, so that optional fields stay absent on the wire. */
+/**
+ * `object` without the keys whose value is undefined, so that optional fields stay absent on the wire. JSON may hold a
+ * key `__proto__`; assigning it would set the prototype, and no field has that name.
+ */
 export function compact(object: JsonObject): JsonObject {
   const out: JsonObject = {};
-  for (const key of Object.keys(object)) if (object[key] !== undefined) out[key] = object[key];
+  for (const key of Object.keys(object)) {
+    if (object[key] !== undefined && key !== "__proto__") out[key] = object[key];
+  }
   return out;
 }
 

@@ -170,7 +170,8 @@ export function collectTurn(take: (event: TurnEvent) => HttpReply | null): Colle
   };
 }
 
-const BROKE_OFF: ReplyFailure = {
+/** What a client is told when upstream stops without a terminal event. */
+export const BROKE_OFF: ReplyFailure = {
   status: 502,
   code: "upstream_stream_ended",
   message: "The upstream stream ended before the response was complete. Send the request again.",
