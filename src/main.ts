@@ -1,0 +1,85 @@
+/** The process edge: command line, settings, exit codes. Each command is loaded only when it is the one asked for. */
+import { homedir } from "node:os";
+import { type CommandLine, parseCommandLine, USAGE_ERROR } from "./cli/args.ts";
+import { helpText } from "./cli/help.ts";
+import { readConfig } from "./config.ts";
+import { CodedError } from "./core/errors.ts";
+import { createLog, type Ports, systemClock, systemRandom } from "./ports.ts";
+import { isAtLeast, MINIMUM_BUN, PROGRAM, VERSION } from "./version.ts";
+
+/** Exit codes: what was expected to go wrong, how the program was called, and a defect (EX_SOFTWARE of sysexits.h). */
+const EXIT_EXPECTED = 1;
+const EXIT_USAGE = 2;
+const EXIT_DEFECT = 70;
+
+async function main(argv: string[]): Promise<number> {
+  if (!isAtLeast(Bun.version, MINIMUM_BUN)) {
+    throw new CodedError(
+      "bun_too_old",
+      `This is Bun ${Bun.version}; ${PROGRAM} needs ${MINIMUM_BUN} or newer. Use \`npm start\`, which brings its own.`,
+    );
+  }
+  const commandLine = parseCommandLine(argv);
+  if (commandLine.switches.has("version")) {
+    process.stdout.write(`${VERSION}\n`);
+    return 0;
+  }
+  if (commandLine.switches.has("help")) {
+    const wantsOverview = argv[0] === "help" ? argv.length === 1 : argv[0]?.startsWith("-");
+    process.stdout.write(`${helpText(wantsOverview ? null : commandLine.command)}\n`);
+    return 0;
+  }
+  return run(commandLine);
+}
+
+async function run({ command, operands, settings, switches }: CommandLine): Promise<number> {
+  const { config, warnings } = readConfig({
+    env: process.env,
+    cwd: process.cwd(),
+    homeDir: homedir(),
+    args: settings,
+  });
+  const log = createLog({
+    level: config.logLevel,
+    format: config.logFormat,
+    write: (line) => process.stderr.write(line),
+  });
+  for (const warning of warnings) log.warn(warning);
+  const ports: Ports = { clock: systemClock, random: systemRandom, log, fetch };
+  switch (command) {
+    case "serve": {
+      const [{ serve }, { createRuntime }] = await Promise.all([
+        import("./cli/serve.ts"),
+        import("./runtime.ts"),
+      ]);
+      return serve(await createRuntime(config, ports), config, log);
+    }
+    case "import": {
+      const { importCommand } = await import("./cli/import.ts");
+      return importCommand({ sources: operands, json: switches.has("json") }, config, ports);
+    }
+  }
+}
+
+/** Tells the person what went wrong; a defect with its stack, anything expected in one line. */
+function report(error: unknown): number {
+  if (error instanceof CodedError) {
+    process.stderr.write(`${PROGRAM}: ${error.message}\n`);
+    return error.code === USAGE_ERROR ? EXIT_USAGE : EXIT_EXPECTED;
+  }
+  const stack = error instanceof Error ? error.stack : String(error);
+  process.stderr.write(
+    `${PROGRAM}: this is a defect in ${PROGRAM} ${VERSION}, please report it.\n${stack}\n`,
+  );
+  return EXIT_DEFECT;
+}
+
+if (import.meta.main) {
+  // An error nobody waited for leaves the program in an unknown state: end it, and let what supervises it start afresh.
+  process.on("uncaughtException", (error) => process.exit(report(error)));
+  process.on("unhandledRejection", (error) => process.exit(report(error)));
+  main(process.argv.slice(2)).then(
+    (code) => process.exit(code),
+    (error: unknown) => process.exit(report(error)),
+  );
+}
