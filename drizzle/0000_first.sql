@@ -217,7 +217,7 @@ CREATE INDEX `requests_key` ON `requests` (`api_key_id`,`requested_at_ms`,`id`);
 CREATE INDEX `requests_status` ON `requests` (`status`,`requested_at_ms`,`id`);--> statement-breakpoint
 CREATE INDEX `requests_model` ON `requests` (`model`,`reasoning_effort`,`requested_at_ms`,`id`);--> statement-breakpoint
 CREATE INDEX `requests_error` ON `requests` (`error_code`,`requested_at_ms`,`id`) WHERE error_code IS NOT NULL;--> statement-breakpoint
-CREATE INDEX `requests_request_id` ON `requests` (`request_id`);--> statement-breakpoint
+CREATE INDEX `requests_request_id` ON `requests` (`request_id`,`requested_at_ms`,`id`);--> statement-breakpoint
 CREATE INDEX `requests_session` ON `requests` (`session_id`,`requested_at_ms`,`id`) WHERE session_id IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `settings` (
 	`id` integer PRIMARY KEY NOT NULL,

@@ -29,11 +29,11 @@ export interface AccountStateChange {
 type CredentialRow = typeof credentials.$inferSelect;
 type TokenField = "accessToken" | "refreshToken" | "idToken";
 
+const place = (row: string, field: TokenField) => ({ table: "credentials", row, field });
+
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
 export function createAccountStore({ orm, transaction, durably }: Connection, box: SecretBox) {
-  const place = (row: string, field: TokenField) => ({ table: "credentials", row, field });
-
   function toRow(accountId: string, value: Credentials): CredentialRow {
     const seal = (field: TokenField, secret: Secret) => box.seal(place(accountId, field), secret);
     const accessToken = seal("accessToken", value.accessToken);

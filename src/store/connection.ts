@@ -78,7 +78,7 @@ function newestApplied(client: BetterSqlite3.Database): number {
   const table = client.prepare("SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'").get();
   if (!table) return 0;
   const row = client.prepare("SELECT max(created_at) AS newest FROM __drizzle_migrations").get();
-  return Number((row as { newest: number | null }).newest ?? 0);
+  return (row as { newest: number | null }).newest ?? 0;
 }
 
 function asConnection(client: BetterSqlite3.Database, orm: BetterSQLite3Database): Connection {

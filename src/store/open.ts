@@ -5,12 +5,23 @@ import { eq, isNotNull } from "drizzle-orm";
 import { CodedError } from "../core/errors.ts";
 import type { Clock, Log } from "../ports.ts";
 import { type AccountStore, createAccountStore } from "./accounts.ts";
+import { type AffinityStore, createAffinityStore } from "./affinity.ts";
+import { type ApiKeyStore, createApiKeyStore } from "./api-keys.ts";
+import { type AuditStore, createAuditStore } from "./audit.ts";
 import { backUp } from "./backup.ts";
 import { type Connection, openConnection, unwritable } from "./connection.ts";
+import { createLedgerStore, type LedgerStore } from "./ledger.ts";
 import { type DataDirLock, lockDataDir } from "./lock.ts";
+import { createModelStore, type ModelStore } from "./models.ts";
+import { createPriceOverrideStore, type PriceOverrideStore } from "./price-overrides.ts";
+import { createRequestLog, type RequestLog } from "./request-log.ts";
+import { createRequestStore, type RequestStore } from "./requests.ts";
+import { createRollupStore, type RollupStore } from "./rollups.ts";
 import { credentials, dashboardCredentials, storeMeta } from "./schema.ts";
 import { createKeyFile, createSecretBox, readKeyFile, type SecretBox } from "./secrets.ts";
+import { createSettingsStore, type SettingsStore } from "./settings.ts";
 import { loadSqlite } from "./sqlite-native.ts";
+import { createWindowStore, type WindowStore } from "./windows.ts";
 
 export interface StoreOptions {
   /** Created with mode 0700 when missing. Holds codex-lb.db, its WAL, the lock and, by default, encryption.key. */
@@ -23,6 +34,18 @@ export interface StoreOptions {
 
 export interface Store {
   accounts: AccountStore;
+  windows: WindowStore;
+  models: ModelStore;
+  affinity: AffinityStore;
+  /** Writes finished requests; `requestLog` and `rollups` read them. */
+  requests: RequestStore;
+  requestLog: RequestLog;
+  rollups: RollupStore;
+  apiKeys: ApiKeyStore;
+  ledger: LedgerStore;
+  settings: SettingsStore;
+  priceOverrides: PriceOverrideStore;
+  audit: AuditStore;
   /** The directory and the database file in it. */
   dataDir: string;
   databasePath: string;
@@ -118,8 +141,20 @@ function assembleStore(parts: {
 }): Store {
   const { connection, box, lock, dataDir, databasePath } = parts;
   const { client, transaction } = connection;
+  const ledger = createLedgerStore(connection);
   return {
     accounts: createAccountStore(connection, box),
+    windows: createWindowStore(connection),
+    models: createModelStore(connection),
+    affinity: createAffinityStore(connection),
+    requests: createRequestStore(connection, ledger),
+    requestLog: createRequestLog(connection),
+    rollups: createRollupStore(connection),
+    apiKeys: createApiKeyStore(connection),
+    ledger,
+    settings: createSettingsStore(connection),
+    priceOverrides: createPriceOverrideStore(connection),
+    audit: createAuditStore(connection),
     dataDir,
     databasePath,
     transaction,

@@ -161,7 +161,7 @@ export const requests = sqliteTable(
     index("requests_error")
       .on(table.errorCode, table.requestedAtMs, table.id)
       .where(sql`error_code IS NOT NULL`),
-    index("requests_request_id").on(table.requestId),
+    index("requests_request_id").on(table.requestId, table.requestedAtMs, table.id),
     index("requests_session")
       .on(table.sessionId, table.requestedAtMs, table.id)
       .where(sql`session_id IS NOT NULL`),

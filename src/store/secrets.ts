@@ -25,9 +25,10 @@ export interface SecretBox {
   fingerprint: string;
 }
 
+const associated = (place: SecretPlace) =>
+  Buffer.from(JSON.stringify([VERSION, place.table, place.row, place.field]));
+
 export function createSecretBox(key: Uint8Array): SecretBox {
-  const associated = (place: SecretPlace) =>
-    Buffer.from(JSON.stringify([VERSION, place.table, place.row, place.field]));
   return {
     seal(place, secret) {
       const nonce = randomBytes(NONCE_BYTES);

@@ -1,0 +1,116 @@
+/** Writes finished requests: the row of the log, its roll-ups and the key's charge, all in one transaction or none. */
+import { getTableColumns, getTableName } from "drizzle-orm";
+import type { SQLiteTable } from "drizzle-orm/sqlite-core";
+import type { RequestRecord } from "../core/record.ts";
+import type { Connection } from "./connection.ts";
+import type { LedgerStore } from "./ledger.ts";
+import { errorRollups, requestRollups, requests } from "./schema.ts";
+
+export const HOUR_MS = 3_600_000;
+
+/** Stands for "no account", "no key" or "no model" in a roll-up. */
+export const NONE = "";
+
+export type RequestRow = typeof requests.$inferSelect;
+export type RollupRow = typeof requestRollups.$inferSelect;
+type ErrorRollupRow = typeof errorRollups.$inferSelect;
+
+export type RequestStore = ReturnType<typeof createRequestStore>;
+
+export function createRequestStore({ client, transaction }: Connection, ledger: LedgerStore) {
+  const insertRequest = prepareInsert<RequestRecord>(client, requests, { omit: ["id"] });
+  const addToRollup = prepareInsert<RollupRow>(client, requestRollups, {
+    addOn: ["hourMs", "accountId", "apiKeyId", "model"],
+  });
+  const addToErrors = prepareInsert<ErrorRollupRow>(client, errorRollups, {
+    addOn: ["hourMs", "accountId", "apiKeyId", "errorCode"],
+  });
+  const prune = client.prepare(`
+    DELETE FROM requests WHERE id IN
+      (SELECT id FROM requests WHERE requested_at_ms < ? ORDER BY requested_at_ms, id LIMIT ?)`);
+  const pruneRollups = client.prepare("DELETE FROM request_rollups WHERE hour_ms < ?");
+  const pruneErrors = client.prepare("DELETE FROM error_rollups WHERE hour_ms < ?");
+
+  function insert(record: RequestRecord) {
+    const rollup = rollupOf(record);
+    insertRequest(record);
+    addToRollup(rollup);
+    if (record.errorCode !== null) addToErrors({ ...rollup, errorCode: record.errorCode, requests: 1 });
+    if (record.apiKeyId !== null && record.totalCostMicros > 0)
+      ledger.charge(record.apiKeyId, rollup.hourMs, record.totalCostMicros);
+  }
+
+  return {
+    /** All of them or, when it throws, none. */
+    insertBatch(records: readonly RequestRecord[]): void {
+      transaction(() => {
+        for (const record of records) insert(record);
+      });
+    },
+
+    /** Deletes at most `limit` rows asked before `beforeMs`, oldest first; how many it were. Roll-ups stay. */
+    prune: (beforeMs: number, limit: number): number => prune.run(beforeMs, limit).changes,
+
+    /** Forgets the sums of the hours before `beforeMs`. Keep those that limits and reports still count. */
+    pruneRollups(beforeMs: number): void {
+      transaction(() => {
+        pruneRollups.run(beforeMs);
+        pruneErrors.run(beforeMs);
+      });
+    },
+  };
+}
+
+/** What one request adds to its hour. */
+function rollupOf(record: RequestRecord): RollupRow {
+  const { status, latencyFirstTokenMs } = record;
+  return {
+    hourMs: record.requestedAtMs - (record.requestedAtMs % HOUR_MS),
+    accountId: record.accountId ?? NONE,
+    apiKeyId: record.apiKeyId ?? NONE,
+    model: record.model ?? NONE,
+    requests: 1,
+    errors: status === "ok" || status === "cancelled" ? 0 : 1,
+    cancelled: status === "cancelled" ? 1 : 0,
+    inputTokens: record.inputTokens,
+    cachedInputTokens: record.cachedInputTokens,
+    outputTokens: record.outputTokens,
+    reasoningTokens: record.reasoningTokens,
+    costMicros: record.totalCostMicros,
+    latencyMsSum: record.latencyMs,
+    firstTokenMsSum: latencyFirstTokenMs ?? 0,
+    firstTokens: latencyFirstTokenMs === null ? 0 : 1,
+    attempts: record.attempts.length,
+  };
+}
+
+/**
+ * The columns of `table` as one prepared INSERT, several times cheaper than building it per row. With `addOn`, a row that
+ * already has that key grows by the numbers of the new one.
+ */
+function prepareInsert<Row extends object>(
+  client: Connection["client"],
+  table: SQLiteTable,
+  { omit = [], addOn = [] }: { omit?: string[]; addOn?: (keyof Row & string)[] },
+): (row: Row) => void {
+  const columns = Object.entries(getTableColumns(table)).filter(([field]) => !omit.includes(field));
+  const isKey = (field: string) => addOn.some((key) => key === field);
+  const keys = columns.filter(([field]) => isKey(field)).map(([, { name }]) => name);
+  const sums = columns
+    .filter(([field]) => !isKey(field))
+    .map(([, { name }]) => `${name} = ${name} + excluded.${name}`);
+  const statement = client.prepare(
+    `INSERT INTO ${getTableName(table)} (${columns.map(([, { name }]) => name).join()})
+     VALUES (${columns.map(() => "?").join()})
+     ${keys.length > 0 ? `ON CONFLICT (${keys.join()}) DO UPDATE SET ${sums.join()}` : ""}`,
+  );
+  return (row) => {
+    const values = row as Record<string, unknown>;
+    statement.run(
+      columns.map(([field, column]) => {
+        const value = values[field] ?? null;
+        return value === null ? null : column.mapToDriverValue(value);
+      }),
+    );
+  };
+}
