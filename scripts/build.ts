@@ -27,7 +27,7 @@ const ASSETS = ["drizzle", "frontend/dist"];
 function hashOfInputs(): string {
   const hash = new Bun.CryptoHasher("sha256");
   const files = INPUTS.flatMap((pattern) => [...new Glob(pattern).scanSync({ cwd: ROOT })]);
-  for (const file of files.filter((name) => !/\.test\.tsx?$|^frontend\/dist\//.test(name)).sort()) {
+  for (const file of files.filter((name) => !/\.test\.tsx?$|^frontend\/dist\//.test(name)).toSorted()) {
     hash.update(`${file}\0`).update(readFileSync(join(ROOT, file)));
   }
   return hash.digest("hex");
