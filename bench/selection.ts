@@ -26,7 +26,9 @@ function account(index: number): Candidate {
     resetAtMs: nowMs + Math.ceil(random() * minutes) * 60_000,
   });
   return {
-    id: `acc_${index.toString(16).padStart(20, "0")}`,
+    id: `acc_${Math.floor(random() * 2 ** 48)
+      .toString(16)
+      .padStart(20, String(index))}`,
     state: index % 20 === 0 ? "paused" : index % 33 === 0 ? "rate_limited" : "active",
     stateUntilMs: index % 33 === 0 ? nowMs + 60_000 : null,
     coolingUntilMs: index % 50 === 0 ? nowMs + 5_000 : 0,

@@ -7,7 +7,13 @@ import type {
   Strategy,
   Verdict,
 } from "./selection/types.ts";
-import { columnsOf, refreshRow, type WindowColumns } from "./selection/window-columns.ts";
+import {
+  modelColumn,
+  refreshRow,
+  windowColumns,
+  type ModelColumn,
+  type WindowColumns,
+} from "./selection/columns.ts";
 import { nobodyText, noteOf, pickText, type RankedFigures } from "./selection/wording.ts";
 import { SCOPE_ALL } from "./windows.ts";
 
@@ -37,7 +43,6 @@ export const STRATEGIES: readonly Strategy[] = [
 export const IN_FLIGHT_PERCENT = 1;
 /** How many of the best are kept for the request row, and how many ids per rejection. */
 const KEPT = 5;
-const MINUTES_PER_DAY = 24 * 60;
 /** Apart by more than the days since the epoch, so that the policy outranks the day of the reset. */
 const POLICY_STEP = 1e7;
 /** Before every policy and day. */
@@ -50,75 +55,102 @@ const KEEP_GROUP = -1;
  */
 export function select(candidates: readonly Candidate[], request: SelectionRequest): Verdict {
   const scope = request.scope ?? SCOPE_ALL;
-  const { nowMs, strategy } = request;
-  const columns = columnsOf(candidates, scope);
-  const examine = createExamination(request, columns);
-  const best = createBest();
-  const rejected = createRejections();
+  const { nowMs, strategy, model } = request;
+  const columns = windowColumns(candidates, scope, nowMs);
+  const { windows, spentUntilMs, maxUsed } = columns;
+  const models = model === null ? null : modelColumn(candidates, model);
+  const unfiltered =
+    request.allowedAccountIds === null && request.excludedIds.size === 0 && strategy !== "single_account";
   const draws = strategy === "capacity_weighted";
   const latestFirst = strategy === "fill_first";
+  const best = createBest();
+  const rejected = createRejections();
+  let eligibleCount = 0;
+  // The figures of the last that is kept, in locals: comparing with them is what most candidates cost.
+  let lastGroup = Infinity;
+  let lastScore = Infinity;
+  let lastTie = Infinity;
   for (let row = 0; row < candidates.length; row++) {
     const candidate = candidates[row]!;
-    if (
-      columns.windows[row] !== candidate.windows ||
-      nowMs >= columns.validUntilMs[row]! ||
-      nowMs < columns.validFromMs[row]!
-    ) {
-      refreshRow(columns, row, candidate.windows, scope, nowMs);
+    if (windows[row] !== candidate.windows) refreshRow(columns, row, candidate.windows, scope, nowMs);
+    const hasModel = models === null || listsModel(models, row, candidate.models, model!);
+    // Nearly all pass this at once: nothing stands against them. Whoever does not is examined.
+    const clear =
+      unfiltered &&
+      hasModel &&
+      candidate.state === "active" &&
+      spentUntilMs[row] === 0 &&
+      candidate.coolingUntilMs <= nowMs &&
+      candidate.inFlight < candidate.maxInFlight &&
+      candidate.unavailableModels === undefined &&
+      (candidate.reserveAtPercent === null || maxUsed[row]! < candidate.reserveAtPercent);
+    if (!clear) {
+      const reason = examine(candidate, row, columns, hasModel, request);
+      if (reason !== null) {
+        if (draws) columns.weight[row] = 0;
+        rejected.add(reason, candidate.id, readyAtMs(reason, candidate, row, columns, request));
+        continue;
+      }
     }
-    const reason = examine(candidate, row);
-    if (draws) columns.weight[row] = 0;
-    if (reason !== null) {
-      rejected.add(reason, candidate.id, readyAtMs(reason, candidate, row, columns, request));
-      continue;
-    }
+    eligibleCount++;
     const group = groupOf(candidate, row, columns, request);
     const score = scoreOf(candidate, row, columns, strategy);
+    const tie = latestFirst ? -candidate.lastPickedSeq : candidate.lastPickedSeq;
     if (draws) {
       columns.weight[row] = -score;
       columns.group[row] = group;
     }
-    best.offer(row, group, score, latestFirst ? -candidate.lastPickedSeq : candidate.lastPickedSeq);
+    if (group > lastGroup) continue;
+    if (group === lastGroup && (score > lastScore || (score === lastScore && tie >= lastTie))) continue;
+    best.insert(row, group, score, tie);
+    if (best.rows.length < KEPT) continue;
+    lastGroup = best.groups[KEPT - 1]!;
+    lastScore = best.scores[KEPT - 1]!;
+    lastTie = best.ties[KEPT - 1]!;
   }
-  if (draws && best.count > 1) {
-    const row = drawRow(columns, candidates.length, best.firstGroup(), request);
+  if (draws && eligibleCount > 1) {
+    const row = drawRow(columns, candidates.length, best.groups[0]!, request);
     best.promote(row, -columns.weight[row]!);
   }
-  return verdictOf(candidates, request, scope, best, rejected);
+  return verdictOf(candidates, request, scope, { eligibleCount, best, rejected });
+}
+
+function listsModel(
+  column: ModelColumn,
+  row: number,
+  models: ReadonlySet<string> | null,
+  model: string,
+): boolean {
+  if (column.sets[row] !== models) {
+    column.sets[row] = models;
+    column.has[row] = models === null || models.has(model) ? 1 : 0;
+  }
+  return column.has[row] === 1;
 }
 
 /** Why a candidate is not eligible, or null when it is. The first reason that applies, the lasting ones first. */
-function createExamination(request: SelectionRequest, columns: WindowColumns) {
-  const { nowMs, model, allowedAccountIds, excludedIds } = request;
-  const isSingle = request.strategy === "single_account";
-  const excludesSome = excludedIds.size > 0;
-  let lastModels: ReadonlySet<string> | null = null;
-  let lastHasModel = true;
-  return (candidate: Candidate, row: number): RejectionReason | null => {
-    if (allowedAccountIds !== null && !allowedAccountIds.has(candidate.id)) return "not_allowed_for_key";
-    if (isSingle && candidate.id !== request.singleAccountId) return "not_the_single_account";
-    const { state } = candidate;
-    if (state !== "active") {
-      if (state !== "rate_limited" && state !== "quota_exceeded") return state;
-      if (candidate.stateUntilMs === null || candidate.stateUntilMs > nowMs) return "spent";
-    }
-    if (columns.spentUntilMs[row]! > 0 && candidate.hasCredits !== true) return "spent";
-    if (model !== null) {
-      if (candidate.models !== lastModels) {
-        lastModels = candidate.models;
-        lastHasModel = lastModels === null || lastModels.has(model);
-      }
-      if (!lastHasModel) return "model_unavailable";
-      const refused = candidate.unavailableModels;
-      if (refused !== undefined && (refused.get(model) ?? 0) > nowMs) return "model_unavailable";
-    }
-    if (candidate.coolingUntilMs > nowMs) return "cooling";
-    if (candidate.reserveAtPercent !== null && columns.maxUsed[row]! >= candidate.reserveAtPercent) {
-      return "reserve";
-    }
-    if (excludesSome && excludedIds.has(candidate.id)) return "excluded_after_failure";
-    return candidate.inFlight >= candidate.maxInFlight ? "at_capacity" : null;
-  };
+function examine(
+  candidate: Candidate,
+  row: number,
+  columns: WindowColumns,
+  hasModel: boolean,
+  request: SelectionRequest,
+): RejectionReason | null {
+  const { nowMs, model, allowedAccountIds } = request;
+  const { id, state, stateUntilMs, reserveAtPercent } = candidate;
+  if (allowedAccountIds !== null && !allowedAccountIds.has(id)) return "not_allowed_for_key";
+  if (request.strategy === "single_account" && id !== request.singleAccountId)
+    return "not_the_single_account";
+  if (state === "paused" || state === "reauth_required" || state === "deactivated") return state;
+  // A spent account whose time has passed serves at once, before anything has noted that it healed.
+  if (state !== "active" && (stateUntilMs === null || stateUntilMs > nowMs)) return "spent";
+  if (columns.spentUntilMs[row]! > 0 && candidate.hasCredits !== true) return "spent";
+  if (!hasModel) return "model_unavailable";
+  if (model !== null && (candidate.unavailableModels?.get(model) ?? 0) > nowMs) return "model_unavailable";
+  if (candidate.coolingUntilMs > nowMs) return "cooling";
+  if (reserveAtPercent !== null && columns.maxUsed[row]! >= reserveAtPercent) return "reserve";
+  if (request.excludedIds.has(id)) return "excluded_after_failure";
+  return candidate.inFlight >= candidate.maxInFlight ? "at_capacity" : null;
 }
 
 /** When what keeps a candidate out has passed; 0 when time alone does not help or nobody knows when. */
@@ -172,7 +204,7 @@ function groupOf(
   if (candidate.id === request.keepAccountId) return KEEP_GROUP;
   const policy = candidate.routingPolicy;
   const step = policy === "normal" ? POLICY_STEP : policy === "burn_first" ? 0 : 2 * POLICY_STEP;
-  return request.preferEarlierReset ? step + Math.floor(columns.resetMinute[row]! / MINUTES_PER_DAY) : step;
+  return request.preferEarlierReset ? step + columns.resetDay[row]! : step;
 }
 
 /** The strategy: lower is better. */
@@ -212,25 +244,23 @@ function drawRow(columns: WindowColumns, length: number, group: number, request:
   return last;
 }
 
-/** The best few of a scan, kept sorted. */
+/** The best few of a scan, kept sorted: by group, score, tie, then order of arrival. */
 function createBest() {
   const rows: number[] = [];
   const groups: number[] = [];
   const scores: number[] = [];
   const ties: number[] = [];
   return {
-    count: 0,
     rows,
+    groups,
     scores,
-    firstGroup: () => groups[0]!,
-    offer(row: number, group: number, score: number, tie: number) {
-      this.count++;
+    ties,
+    insert(row: number, group: number, score: number, tie: number) {
       let at = rows.length;
       while (at > 0) {
         const above = at - 1;
-        const byGroup = group - groups[above]!;
-        const byScore = byGroup !== 0 ? byGroup : score - scores[above]!;
-        if ((byScore !== 0 ? byScore : tie - ties[above]!) >= 0) break;
+        const order = group - groups[above]! || score - scores[above]! || tie - ties[above]!;
+        if (order >= 0) break;
         at = above;
       }
       if (at >= KEPT) return;
@@ -289,9 +319,13 @@ function verdictOf(
   candidates: readonly Candidate[],
   request: SelectionRequest,
   scope: string,
-  best: ReturnType<typeof createBest>,
-  rejected: ReturnType<typeof createRejections>,
+  found: {
+    eligibleCount: number;
+    best: ReturnType<typeof createBest>;
+    rejected: ReturnType<typeof createRejections>;
+  },
 ): Verdict {
+  const { eligibleCount, best, rejected } = found;
   const figures = best.rows.map((row, rank): RankedFigures => {
     const { id, inFlight, windows, routingPolicy } = candidates[row]!;
     return { id, score: best.scores[rank]!, inFlight, windows, routingPolicy };
@@ -300,12 +334,12 @@ function verdictOf(
   return {
     pick: first === undefined ? null : candidates[best.rows[0]!]!,
     strategy: request.strategy,
-    eligibleCount: best.count,
+    eligibleCount,
     earliestReadyAtMs: rejected.earliestReadyAtMs(),
     get reason() {
       return first === undefined
         ? nobodyText(rejected.list(), request)
-        : pickText(first, request, scope, best.count);
+        : pickText(first, request, scope, eligibleCount);
     },
     get ranking() {
       return figures.map((one) => ({

@@ -2,7 +2,7 @@
 import { lengthText } from "../account-state.ts";
 import { usedPercentAt, type Window } from "../windows.ts";
 import type { Rejection, RejectionReason, SelectionRequest } from "./types.ts";
-import { countedWindows } from "./window-columns.ts";
+import { countedWindows } from "./columns.ts";
 
 /** One of the best as it was at the pick: what it says must not change with the pool afterwards. */
 export interface RankedFigures {
