@@ -2,16 +2,21 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Secret } from "../core/secret.ts";
-import { createTestStore, type TestStore, testAccount, testCredentials } from "../testing/temporary-store.ts";
+import {
+  createTemporaryStore,
+  type TemporaryStore,
+  testAccount,
+  testCredentials,
+} from "../testing/temporary-store.ts";
 
-let home: TestStore;
+let home: TemporaryStore;
 afterEach(() => home?.remove());
 
 const revealed = (secret: Secret | null | undefined) => secret?.reveal();
 
 describe("accounts", () => {
   test("an account and its tokens come back as they were put, after a restart too", () => {
-    home = createTestStore();
+    home = createTemporaryStore();
     home.store.accounts.put(testAccount("a"), testCredentials("a"));
     home.store.accounts.put(testAccount("b"), {
       kind: "personal_access_token",
@@ -27,7 +32,7 @@ describe("accounts", () => {
   });
 
   test("a second import keeps what people set and the age, and takes the new tokens and facts", () => {
-    home = createTestStore();
+    home = createTemporaryStore();
     const { accounts } = home.store;
     expect(accounts.put(testAccount("a"), testCredentials("a")).created).toBe(true);
     accounts.patch("acc_a", { alias: "mine", routingPolicy: "preserve", reserveAtPercent: 80 });
@@ -55,7 +60,7 @@ describe("accounts", () => {
   });
 
   test("rotated tokens replace the old ones, and are refused for a deleted account", () => {
-    home = createTestStore();
+    home = createTemporaryStore();
     const { accounts } = home.store;
     accounts.put(testAccount("a"), testCredentials("a"));
     expect(accounts.saveRotatedCredentials("acc_a", testCredentials("rotated"))).toBe(true);
@@ -68,14 +73,14 @@ describe("accounts", () => {
   });
 
   test("patching an unknown account answers null and changes nothing", () => {
-    home = createTestStore();
+    home = createTemporaryStore();
     expect(home.store.accounts.patch("acc_x", { alias: "x" })).toBeNull();
     home.store.accounts.put(testAccount("a"), testCredentials("a"));
     expect(home.store.accounts.patch("acc_a", {})).toEqual(testAccount("a"));
   });
 
   test("no token stands in clear in any file of the data directory", () => {
-    home = createTestStore();
+    home = createTemporaryStore();
     home.store.accounts.put(testAccount("a"), testCredentials("MARKER"));
     home.store.accounts.saveRotatedCredentials("acc_a", testCredentials("MARKER2"));
     const files = readdirSync(home.dataDir);
@@ -84,7 +89,7 @@ describe("accounts", () => {
   });
 
   test("tokens copied to another account's row do not open", () => {
-    home = createTestStore();
+    home = createTemporaryStore();
     home.store.accounts.put(testAccount("a"), testCredentials("a"));
     home.store.accounts.put(testAccount("b"), testCredentials("b"));
     home.sql(

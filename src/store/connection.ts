@@ -7,8 +7,11 @@ import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { CodedError } from "../core/errors.ts";
 
-/** Only tools such as a shell on the file can hold it: the lock keeps other processes of ours away. */
-const BUSY_TIMEOUT_MS = 5_000;
+/**
+ * Only a tool such as a shell on the file can hold its lock: other processes of ours are kept away. Waiting stops the whole
+ * program, so it is short; what failed is tried again by whoever wrote.
+ */
+const BUSY_TIMEOUT_MS = 1_000;
 /** The page cache: room for the hot index pages of a log of a million rows. */
 const CACHE_KIB = 32 * 1024;
 
@@ -24,14 +27,14 @@ export interface Connection {
 /** Opens the file and brings it up to date. Throws `database_corrupt`, `database_newer` or `data_dir_unwritable`. */
 export function openConnection(
   Sqlite: typeof BetterSqlite3,
-  options: { path: string; migrationsFolder?: string },
+  options: { path: string; migrationsFolder?: string; busyTimeoutMs?: number },
 ): Connection {
-  const { path, migrationsFolder = findMigrations() } = options;
+  const { path, migrationsFolder = findMigrations(), busyTimeoutMs = BUSY_TIMEOUT_MS } = options;
   let client: BetterSqlite3.Database | undefined;
   try {
     // Created here so that the file, and with it the WAL, belongs to its owner alone whatever the umask is.
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
-    client = new Sqlite(path, { timeout: BUSY_TIMEOUT_MS });
+    client = new Sqlite(path, { timeout: busyTimeoutMs });
     client.pragma("journal_mode = WAL");
     client.pragma("synchronous = NORMAL");
     client.pragma(`cache_size = -${CACHE_KIB}`);

@@ -30,6 +30,8 @@ export interface StoreOptions {
   keyFile?: string;
   clock: Clock;
   log: Log;
+  /** How long a write waits for another program that holds the file, for example a shell. Default 1 s. */
+  busyTimeoutMs?: number;
 }
 
 export interface Store {
@@ -65,14 +67,14 @@ const FINGERPRINT = "encryption_key_fingerprint";
  * Throws a CodedError, one sentence and what to do, with code `data_dir_unwritable`, `data_dir_in_use`, `database_corrupt`,
  * `database_newer`, `encryption_key_missing`, `encryption_key_mismatch` or `encryption_key_invalid`.
  */
-export function openStore({ dataDir, keyFile, clock, log }: StoreOptions): Store {
+export function openStore({ dataDir, keyFile, clock, log, busyTimeoutMs }: StoreOptions): Store {
   prepareDirectory(dataDir, log);
   const Sqlite = loadSqlite();
   const lock = lockDataDir(Sqlite, dataDir, clock.now());
   const databasePath = join(dataDir, "codex-lb.db");
   let connection: Connection | undefined;
   try {
-    connection = openConnection(Sqlite, { path: databasePath });
+    connection = openConnection(Sqlite, { path: databasePath, busyTimeoutMs });
     const box = openSecretBox(connection, keyFile ?? join(dataDir, "encryption.key"));
     return assembleStore({ connection, box, lock, dataDir, databasePath });
   } catch (error) {

@@ -1,15 +1,17 @@
-/** For tests: a store in a temporary directory, with a fake clock and made-up accounts. */
+/** A store in a temporary directory with a fake clock, and made-up accounts and records to put into it. */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type BetterSqlite3 from "better-sqlite3";
 import type { Account, Credentials } from "../core/account.ts";
+import type { RequestRecord } from "../core/record.ts";
 import { Secret } from "../core/secret.ts";
 import { createLog, type Log } from "../ports.ts";
-import { createFakeClock, type FakeClock } from "./fake-clock.ts";
 import { openStore, type Store } from "../store/open.ts";
 import { loadSqlite } from "../store/sqlite-native.ts";
+import { createFakeClock, type FakeClock } from "./fake-clock.ts";
 
-export interface TestStore {
+export interface TemporaryStore {
   readonly store: Store;
   dataDir: string;
   clock: FakeClock;
@@ -18,12 +20,14 @@ export interface TestStore {
   lines: string[];
   /** Closes the store and opens it again, as a restart would. */
   reopen(): Store;
-  /** Changes the file behind the store's back. */
+  /** A second connection to the file, behind the store's back. */
+  connect(): BetterSqlite3.Database;
+  /** Runs one statement through such a connection. */
   sql(statement: string): void;
   remove(): void;
 }
 
-export function createTestStore(): TestStore {
+export function createTemporaryStore(options: { busyTimeoutMs?: number } = {}): TemporaryStore {
   const dataDir = mkdtempSync(join(tmpdir(), "codex-lb-store-"));
   chmodSync(dataDir, 0o700);
   const clock = createFakeClock();
@@ -34,7 +38,8 @@ export function createTestStore(): TestStore {
     write: (line) => lines.push(line),
     now: clock.now,
   });
-  let store = openStore({ dataDir, clock, log });
+  let store = openStore({ dataDir, clock, log, ...options });
+  const connect = () => new (loadSqlite())(join(dataDir, "codex-lb.db"));
   return {
     get store() {
       return store;
@@ -45,11 +50,12 @@ export function createTestStore(): TestStore {
     lines,
     reopen() {
       store.close();
-      store = openStore({ dataDir, clock, log });
+      store = openStore({ dataDir, clock, log, ...options });
       return store;
     },
+    connect,
     sql(statement) {
-      const client = new (loadSqlite())(join(dataDir, "codex-lb.db"));
+      const client = connect();
       client.exec(statement);
       client.close();
     },
@@ -90,5 +96,58 @@ export function testCredentials(mark: string): Credentials {
     idToken: new Secret(`id-${mark}`),
     accessExpiresAtMs: 1000,
     lastRefreshAtMs: 500,
+  };
+}
+
+/** A request that went well, asked at the fake clock's start: 100 tokens in, 40 of them cached, 20 out, 1,050 micro-dollars. */
+export function testRecord(changes: Partial<RequestRecord> = {}): RequestRecord {
+  return {
+    requestId: "req_1",
+    requestedAtMs: Date.UTC(2026, 0, 1),
+    route: "/backend-api/codex/responses",
+    sessionId: "session-1",
+    threadId: "thread-1",
+    turnId: null,
+    requestKind: "turn",
+    accountId: "acc_a",
+    planType: "plus",
+    apiKeyId: null,
+    apiKeyName: null,
+    model: "gpt-5.5",
+    serviceTier: null,
+    reasoningEffort: "medium",
+    transport: "http",
+    upstreamTransport: "http",
+    lane: "pool",
+    attempts: [{ accountId: "acc_a", outcome: "relay", status: 200, ms: 12 }],
+    selection: {
+      strategy: "usage_weighted",
+      reason: "least used",
+      candidates: [{ accountId: "acc_a", score: 1, rejection: null }],
+    },
+    status: "ok",
+    errorCode: null,
+    errorMessage: null,
+    upstreamStatusCode: 200,
+    inputTokens: 100,
+    cachedInputTokens: 40,
+    outputTokens: 20,
+    reasoningTokens: 5,
+    webSearchCalls: 0,
+    generatedImages: 0,
+    inputCostMicros: 750,
+    cachedInputCostMicros: 75,
+    outputCostMicros: 225,
+    toolCallsCostMicros: 0,
+    totalCostMicros: 1050,
+    costEstimated: false,
+    latencyMs: 120.5,
+    latencyQueueMs: 0,
+    latencySelectMs: 1,
+    latencyConnectMs: 10,
+    latencyFirstTokenMs: 50,
+    userAgent: "codex_exec/0.169.0",
+    clientIp: "127.0.0.1",
+    ...changes,
   };
 }
