@@ -107,8 +107,10 @@ export function patchAccount(account: SimAccount, patch: SimAccountPatch, nowMs:
   if (patch.models !== undefined) account.models = patch.models;
   if (patch.maxConcurrent !== undefined) account.maxConcurrent = patch.maxConcurrent;
   if (patch.resetCredits !== undefined) account.resetCredits = patch.resetCredits;
-  if (patch.workspaceBackendOrigin !== undefined) account.workspaceBackendOrigin = patch.workspaceBackendOrigin;
-  if (patch.accountRoutingOverride !== undefined) account.accountRoutingOverride = patch.accountRoutingOverride;
+  if (patch.workspaceBackendOrigin !== undefined)
+    account.workspaceBackendOrigin = patch.workspaceBackendOrigin;
+  if (patch.accountRoutingOverride !== undefined)
+    account.accountRoutingOverride = patch.accountRoutingOverride;
   if (patch.expireAccessTokens === true) account.accessEpoch++;
 }
 
@@ -123,7 +125,11 @@ export function viewAccount(account: SimAccount, nowMs: number): SimAccountView 
     email,
     planType,
     login,
-    windows: account.windows.map(({ minutes, usedPercent, resetAtMs }) => ({ minutes, usedPercent, resetAtMs })),
+    windows: account.windows.map(({ minutes, usedPercent, resetAtMs }) => ({
+      minutes,
+      usedPercent,
+      resetAtMs,
+    })),
     turns,
     openTurns,
     inputTokens,

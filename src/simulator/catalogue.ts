@@ -56,7 +56,9 @@ export function visibleModels(
   return models.filter((model) => {
     if (allowed !== null && !allowed.includes(String(model["slug"]))) return false;
     const minimal = model["minimal_client_version"];
-    return typeof minimal !== "string" || clientVersion === null || compareVersions(clientVersion, minimal) >= 0;
+    return (
+      typeof minimal !== "string" || clientVersion === null || compareVersions(clientVersion, minimal) >= 0
+    );
   });
 }
 

@@ -75,11 +75,22 @@ function faultSteps(act: FaultAct, responseId: string, nowMs: number): Step[] {
       const resets =
         act.resetsInSeconds === undefined
           ? {}
-          : { resets_at: Math.floor(nowMs / 1000) + act.resetsInSeconds, resets_in_seconds: act.resetsInSeconds };
+          : {
+              resets_at: Math.floor(nowMs / 1000) + act.resetsInSeconds,
+              resets_in_seconds: act.resetsInSeconds,
+            };
       const plan = act.planType === undefined ? {} : { plan_type: act.planType };
-      const error = { code: act.code, message: act.message ?? `simulated ${act.code ?? "failure"}`, ...plan, ...resets };
+      const error = {
+        code: act.code,
+        message: act.message ?? `simulated ${act.code ?? "failure"}`,
+        ...plan,
+        ...resets,
+      };
       return [
-        event({ type: "response.failed", response: { id: responseId, object: "response", status: "failed", error } }),
+        event({
+          type: "response.failed",
+          response: { id: responseId, object: "response", status: "failed", error },
+        }),
         end("clean"),
       ];
     }
@@ -95,7 +106,7 @@ function faultSteps(act: FaultAct, responseId: string, nowMs: number): Step[] {
     case "error_event": {
       const status = act.status === undefined ? {} : { status: act.status };
       const error = { type: "server_error", code: act.code, message: act.message ?? `simulated ${act.code}` };
-      return [event({ type: "error", ...status, error }), end("unfinished")];
+      return [event({ type: "error", ...status, error }), end("clean")];
     }
     case "reset":
       return [{ kind: "pause", ms: RESET_SETTLE_MS }, end("reset")];
@@ -264,7 +275,7 @@ async function endFrames(socket: SimSocket, step: Extract<Step, { kind: "end" }>
       socket.reset();
       return "faulted";
     case "hang":
-      await socket.sleep(Number.POSITIVE_INFINITY);
+      while (socket.open) await socket.sleep(Number.POSITIVE_INFINITY);
       return "gone";
   }
 }

@@ -39,13 +39,25 @@ export function namedError(name: ErrorName, details: ErrorDetails): WireError {
         resets_in_seconds: resetsIn,
       });
     case "usage_not_included":
-      return error(429, { type: name, message: "Usage is not included in your plan", plan_type: details.planType ?? "free" });
+      return error(429, {
+        type: name,
+        message: "Usage is not included in your plan",
+        plan_type: details.planType ?? "free",
+      });
     case "insufficient_quota":
-      return coded(429, name, "You exceeded your current quota, please check your plan and billing details.", name);
+      return coded(
+        429,
+        name,
+        "You exceeded your current quota, please check your plan and billing details.",
+        name,
+      );
     case "rate_limit_exceeded":
       return coded(429, name, "Rate limit reached. Please try again in 1.5s.", "tokens");
     case "rate_limit_retry_after":
-      return { ...coded(429, "rate_limit_exceeded", "Rate limit reached. Please try again later.", "tokens"), headers: retryAfter };
+      return {
+        ...coded(429, "rate_limit_exceeded", "Rate limit reached. Please try again later.", "tokens"),
+        headers: retryAfter,
+      };
     case "token_expired":
       return authError(name, "Provided authentication token is expired. Please try signing in again.");
     case "token_invalidated":
@@ -73,15 +85,26 @@ export function namedError(name: ErrorName, details: ErrorDetails): WireError {
         body: CHALLENGE_PAGE,
       };
     case "model_not_supported":
-      return detail(400, `The '${details.model ?? "x"}' model is not supported when using Codex with a ChatGPT account.`);
+      return detail(
+        400,
+        `The '${details.model ?? "x"}' model is not supported when using Codex with a ChatGPT account.`,
+      );
     case "model_not_found":
-      return coded(404, name, `The model '${details.model ?? "x"}' does not exist or you do not have access to it.`);
+      return coded(
+        404,
+        name,
+        `The model '${details.model ?? "x"}' does not exist or you do not have access to it.`,
+      );
     case "not_found":
       return detail(404, "Not Found");
     case "bad_request":
       return coded(400, "invalid_value", "Invalid value in request.");
     case "context_length_exceeded":
-      return coded(400, name, "Your input exceeds the context window of this model. Please adjust your input and try again.");
+      return coded(
+        400,
+        name,
+        "Your input exceeds the context window of this model. Please adjust your input and try again.",
+      );
     case "cyber_policy":
       return coded(400, name, "This request was refused under the cyber policy.");
     case "invalid_encrypted_content":
@@ -106,13 +129,30 @@ export function namedError(name: ErrorName, details: ErrorDetails): WireError {
     case "unprocessable":
       return detail(422, "Unprocessable Entity");
     case "server_error":
-      return coded(500, "server_error", "The server had an error while processing your request.", "server_error");
+      return coded(
+        500,
+        "server_error",
+        "The server had an error while processing your request.",
+        "server_error",
+      );
     case "bad_gateway":
-      return { status: 502, headers: [["content-type", "text/html"]], body: "<html><body>502 Bad Gateway</body></html>" };
+      return {
+        status: 502,
+        headers: [["content-type", "text/html"]],
+        body: "<html><body>502 Bad Gateway</body></html>",
+      };
     case "server_is_overloaded":
-      return coded(503, name, "Our servers are currently overloaded. Please try again later.", "service_unavailable_error");
+      return coded(
+        503,
+        name,
+        "Our servers are currently overloaded. Please try again later.",
+        "service_unavailable_error",
+      );
     case "unavailable_retry_after":
-      return { ...coded(503, "service_unavailable", "Service unavailable.", "service_unavailable_error"), headers: retryAfter };
+      return {
+        ...coded(503, "service_unavailable", "Service unavailable.", "service_unavailable_error"),
+        headers: retryAfter,
+      };
     case "overloaded_529":
       return coded(529, "overloaded", "Overloaded", "overloaded_error");
     case "redirect":
@@ -129,12 +169,21 @@ function error(status: number, body: Record<string, unknown>): WireError {
   return { status, headers: [], body: { error: body } };
 }
 
-function coded(status: number, code: string | null, message: string, type = "invalid_request_error"): WireError {
+function coded(
+  status: number,
+  code: string | null,
+  message: string,
+  type = "invalid_request_error",
+): WireError {
   return error(status, { message, type, param: null, code });
 }
 
 function authError(code: string, message: string): WireError {
-  return { status: 401, headers: [], body: { error: { message, type: null, code, param: null }, status: 401 } };
+  return {
+    status: 401,
+    headers: [],
+    body: { error: { message, type: null, code, param: null }, status: 401 },
+  };
 }
 
 export function detail(status: number, text: string): WireError {
@@ -146,7 +195,9 @@ export function encodeError(wire: WireError): { headers: HeaderList; body: Buffe
   const isText = typeof wire.body === "string";
   const body = Buffer.from(isText ? (wire.body as string) : JSON.stringify(wire.body));
   const hasType = wire.headers.some(([name]) => name.toLowerCase() === "content-type");
-  const headers: HeaderList = hasType ? wire.headers : [["content-type", "application/json"], ...wire.headers];
+  const headers: HeaderList = hasType
+    ? wire.headers
+    : [["content-type", "application/json"], ...wire.headers];
   return { headers, body };
 }
 
@@ -156,6 +207,10 @@ export function errorFrame(wire: WireError): Record<string, unknown> {
   const error =
     typeof wire.body === "object" && body?.error !== undefined
       ? body.error
-      : { type: "invalid_request_error", code: null, message: typeof wire.body === "string" ? wire.body : JSON.stringify(body) };
+      : {
+          type: "invalid_request_error",
+          code: null,
+          message: typeof wire.body === "string" ? wire.body : JSON.stringify(body),
+        };
   return { type: "error", status: wire.status, error, headers: Object.fromEntries(wire.headers) };
 }

@@ -54,7 +54,10 @@ export function createRules(random: SeededRandom) {
   let storm: Storm | null = null;
 
   function takeFault(facts: Facts): Fault | null {
-    const rule = take(faults, (one) => (one.route ?? "responses") === facts.route && matches(one.when, facts));
+    const rule = take(
+      faults,
+      (one) => (one.route ?? "responses") === facts.route && matches(one.when, facts),
+    );
     if (rule !== null) return { moment: rule.moment ?? "before_headers", act: rule.act };
     if (storm === null || facts.route !== "responses") return null;
     if (facts.account === null || storm.accounts?.includes(facts.account) === false) return null;
@@ -62,7 +65,9 @@ export function createRules(random: SeededRandom) {
   }
   function takeScript(facts: Facts): ScriptRule {
     const rule = take(scripts, (one) => matches(one.when, facts)) ?? { turn: { kind: "auto" } };
-    return storm?.oddDelivery === true && rule.delivery === undefined ? { ...rule, delivery: oddDelivery() } : rule;
+    return storm?.oddDelivery === true && rule.delivery === undefined
+      ? { ...rule, delivery: oddDelivery() }
+      : rule;
   }
   function oddDelivery(): Delivery {
     return { pieceBytes: 1 + random.below(900), pieceGapMs: random.below(8) === 0 ? 1 : 0 };

@@ -13,7 +13,8 @@ export function sampleOf(schema: unknown, root: unknown = schema, depth = 0): un
   if (typeof node["$ref"] === "string") return descend(resolve(node["$ref"], root));
   for (const choice of ["anyOf", "oneOf"]) {
     const options = node[choice];
-    if (Array.isArray(options)) return descend(options.find((one) => (one as Schema)["type"] === "null") ?? options[0]);
+    if (Array.isArray(options))
+      return descend(options.find((one) => (one as Schema)["type"] === "null") ?? options[0]);
   }
   if (Array.isArray(node["allOf"])) return Object.assign({}, ...node["allOf"].map(descend));
   const types = Array.isArray(node["type"]) ? node["type"] : [node["type"]];

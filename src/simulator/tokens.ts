@@ -23,11 +23,14 @@ export interface IssuedTokens {
 
 export type RefreshVerdict =
   | { kind: "tokens"; account: number; tokens: IssuedTokens }
-  | { kind: "refused"; account: number | null; code: "refresh_token_expired" | "refresh_token_reused" | "refresh_token_invalidated" };
+  | {
+      kind: "refused";
+      account: number | null;
+      code: "refresh_token_expired" | "refresh_token_reused" | "refresh_token_invalidated";
+    };
 
 export type BearerVerdict =
-  | { kind: "ok"; account: SimAccount }
-  | { kind: "refused"; account: SimAccount | null; error: ErrorName };
+  { kind: "ok"; account: SimAccount } | { kind: "refused"; account: SimAccount | null; error: ErrorName };
 
 export function createTokens(options: {
   accounts: SimAccount[];
@@ -148,7 +151,8 @@ export function createTokens(options: {
         ? accounts[Number(patIndex)]
         : accounts.find(
             (one) =>
-              one.chatgptAccountId === auth?.["chatgpt_account_id"] && one.chatgptUserId === auth?.["chatgpt_user_id"],
+              one.chatgptAccountId === auth?.["chatgpt_account_id"] &&
+              one.chatgptUserId === auth?.["chatgpt_user_id"],
           );
     if (account === undefined) return { kind: "refused", account: null, error: "token_invalidated" };
     if (account.login !== "ok") return { kind: "refused", account, error: account.login };
@@ -168,7 +172,15 @@ export function createTokens(options: {
       last_refresh: new Date(now()).toISOString(),
     };
   }
-  return { login, refresh, revoke, pat, bearer, authJson, accountOfRefreshToken: (token: string) => find(token)?.family.account ?? null };
+  return {
+    login,
+    refresh,
+    revoke,
+    pat,
+    bearer,
+    authJson,
+    accountOfRefreshToken: (token: string) => find(token)?.family.account ?? null,
+  };
 }
 
 export type Tokens = ReturnType<typeof createTokens>;

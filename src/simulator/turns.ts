@@ -45,7 +45,9 @@ export const tokensOf = (chars: number) => Math.ceil(chars / CHARS_PER_TOKEN);
 export function readTurnBody(body: Record<string, unknown>): TurnBody {
   const input = Array.isArray(body["input"]) ? (body["input"] as Item[]) : [];
   // gpt-6 models carry their tools inside the input (UPSTREAM: lite shape).
-  const extra = input.filter((item) => item["type"] === "additional_tools").flatMap((item) => list(item["tools"]));
+  const extra = input
+    .filter((item) => item["type"] === "additional_tools")
+    .flatMap((item) => list(item["tools"]));
   const format = (body["text"] as Item | undefined)?.["format"] as Item | undefined;
   return {
     model: String(body["model"]),
@@ -53,9 +55,10 @@ export function readTurnBody(body: Record<string, unknown>): TurnBody {
     tools: [...list(body["tools"]), ...extra],
     serviceTier: typeof body["service_tier"] === "string" ? body["service_tier"] : "default",
     generate: body["generate"] !== false,
-    previousResponseId: typeof body["previous_response_id"] === "string" ? body["previous_response_id"] : null,
+    previousResponseId:
+      typeof body["previous_response_id"] === "string" ? body["previous_response_id"] : null,
     promptCacheKey: typeof body["prompt_cache_key"] === "string" ? body["prompt_cache_key"] : null,
-    wantsReasoning: list(body["include"] as unknown).includes("reasoning.encrypted_content" as unknown as Item),
+    wantsReasoning: Array.isArray(body["include"]) && body["include"].includes("reasoning.encrypted_content"),
     schema: format?.["type"] === "json_schema" ? format["schema"] : null,
   };
 }
@@ -124,13 +127,20 @@ function automaticAnswer(body: TurnBody, account: SimAccount, random: SeededRand
   if (!body.generate) return { kind: "prewarm" };
   const last = body.input.at(-1);
   if (body.input.some((item) => item["type"] === "compaction_trigger")) {
-    const item = { type: "compaction", id: `cmp_${random.hex(24)}`, encrypted_content: mint(account, random) };
+    const item = {
+      type: "compaction",
+      id: `cmp_${random.hex(24)}`,
+      encrypted_content: mint(account, random),
+    };
     return { kind: "items", items: [item], reasoning: false, outputChars: 400 };
   }
   const reasoning = body.wantsReasoning;
   if (body.schema !== null) return { kind: "text", text: JSON.stringify(sampleOf(body.schema)), reasoning };
   const lastMeaningful = body.input.findLast((item) => item["type"] !== "configuration_update") ?? last;
-  if (lastMeaningful?.["type"] === "function_call_output" || lastMeaningful?.["type"] === "custom_tool_call_output") {
+  if (
+    lastMeaningful?.["type"] === "function_call_output" ||
+    lastMeaningful?.["type"] === "custom_tool_call_output"
+  ) {
     const output = contentText(lastMeaningful["output"]).slice(-MAX_QUOTED_CHARS).trim();
     return { kind: "text", text: `The command printed:\n${output}`, reasoning };
   }
@@ -214,13 +224,19 @@ function usageOf(answer: Answer, inputTokens: number, cachedTokens: number): Usa
     case "items": {
       const reasoningTokens = answer.reasoning ? REASONING_TOKENS : 0;
       const chars = answer.kind === "text" ? answer.text.length : answer.outputChars;
-      return { inputTokens, cachedTokens: cached, outputTokens: tokensOf(chars) + reasoningTokens, reasoningTokens };
+      return {
+        inputTokens,
+        cachedTokens: cached,
+        outputTokens: tokensOf(chars) + reasoningTokens,
+        reasoningTokens,
+      };
     }
     case "filled":
       return {
         inputTokens,
         cachedTokens: cached,
-        outputTokens: tokensOf(answer.events * answer.bytesPerEvent),
+        // Its size is a matter of the wire; the quota is not to be spent by it.
+        outputTokens: answer.events,
         reasoningTokens: 0,
       };
     case "events":
@@ -254,10 +270,18 @@ function* eventsOf(
     if (answer.kind === "text") yield* messageEvents(splitText(answer.text), answer.text, output, random);
     if (answer.kind === "items") for (const item of answer.items) yield* itemEvents(item, output);
     if (answer.kind === "filled") {
-      yield* messageEvents(repeated("x".repeat(answer.bytesPerEvent), answer.events), "filled", output, random);
+      yield* messageEvents(
+        repeated("x".repeat(answer.bytesPerEvent), answer.events),
+        "filled",
+        output,
+        random,
+      );
     }
   }
-  yield { type: "response.completed", response: { ...response, status: "completed", output, usage: usageBody(usage) } };
+  yield {
+    type: "response.completed",
+    response: { ...response, status: "completed", output, usage: usageBody(usage) },
+  };
 }
 
 export function usageBody(usage: Usage) {
@@ -296,7 +320,11 @@ function* messageEvents(
   const item = { type: "message", role: "assistant", id, status: "completed", content: [part] };
   const output_index = output.push(item) - 1;
   const place = { item_id: id, output_index, content_index: 0 };
-  yield { type: "response.output_item.added", output_index, item: { ...item, status: "in_progress", content: [] } };
+  yield {
+    type: "response.output_item.added",
+    output_index,
+    item: { ...item, status: "in_progress", content: [] },
+  };
   yield { type: "response.content_part.added", ...place, part: { ...part, text: "" } };
   for (const delta of deltas) yield { type: "response.output_text.delta", ...place, delta };
   yield { type: "response.output_text.done", ...place, text };
@@ -327,6 +355,8 @@ export function holdsForeignCiphertext(input: Item[], account: SimAccount): bool
     return inside.startsWith(`sim1|${account.chatgptAccountId}|${account.chatgptUserId}|`);
   };
   return input.some(
-    (item) => !own(item["encrypted_content"]) || list(item["content"]).some((part) => !own(part["encrypted_content"])),
+    (item) =>
+      !own(item["encrypted_content"]) ||
+      list(item["content"]).some((part) => !own(part["encrypted_content"])),
   );
 }

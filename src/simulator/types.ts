@@ -32,7 +32,8 @@ export interface SimCredits {
 }
 
 /** What upstream thinks of the login. Everything but "ok" refuses its access tokens with the matching code. */
-export type LoginState = "ok" | "token_invalidated" | "token_revoked" | "account_deactivated" | "deactivated_workspace";
+export type LoginState =
+  "ok" | "token_invalidated" | "token_revoked" | "account_deactivated" | "deactivated_workspace";
 
 /** An account to simulate; every field has a default made from its position. */
 export interface SimAccountSpec {

@@ -39,7 +39,9 @@ export function acceptWebSocket(
   events: SimSocketEvents,
 ): SimSocket {
   const key = request.header("sec-websocket-key") ?? "";
-  const accept = createHash("sha1").update(key + ACCEPT_GUID).digest("base64");
+  const accept = createHash("sha1")
+    .update(key + ACCEPT_GUID)
+    .digest("base64");
   const upgradeHeaders: HeaderList = [
     ["upgrade", "websocket"],
     ["connection", "Upgrade"],

@@ -12,12 +12,14 @@ const STATUS_TEXT: Record<number, string> = {
   101: "Switching Protocols",
   200: "OK",
   302: "Found",
+  304: "Not Modified",
   307: "Temporary Redirect",
   400: "Bad Request",
   401: "Unauthorized",
   402: "Payment Required",
   403: "Forbidden",
   404: "Not Found",
+  405: "Method Not Allowed",
   413: "Payload Too Large",
   422: "Unprocessable Entity",
   426: "Upgrade Required",
@@ -117,11 +119,11 @@ export function listenHttp(options: { hostname: string; port: number; onRequest:
     port: listener.port,
     openSockets: () => connections.size,
     dropAll() {
-      for (const connection of [...connections]) connection.terminate();
+      for (const connection of connections) connection.terminate();
     },
     stop() {
       listener.stop(true);
-      for (const connection of [...connections]) connection.terminate();
+      for (const connection of connections) connection.terminate();
     },
   };
 }
