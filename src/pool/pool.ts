@@ -18,9 +18,9 @@ import type { Clock, Random } from "../ports.ts";
 /** How upstream wants an account's requests routed (its `wham/accounts/check`). */
 export interface AccountRouting {
   /** An https origin that replaces the configured one; null: none asked for. */
-  backendOrigin: string | null;
+  origin: string | null;
   /** Value of `x-openai-account-routing-override`; null: none asked for. */
-  override: string | null;
+  routingOverride: string | null;
 }
 
 /** One account with all that routing knows of it. Changed in place, through the pool only. */

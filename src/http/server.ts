@@ -1,0 +1,106 @@
+/** The one listener: proxy paths go straight to their handlers, everything else to the application. */
+import type { Server } from "bun";
+import { CodedError } from "../core/errors.ts";
+
+/** A handler of the proxy's paths. `peerIp` is the address of the connection itself. */
+export interface ProxyRoute {
+  method: string;
+  /** An exact path, or a prefix when it ends in `/*`. */
+  path: string;
+  handle(request: Request, peerIp: string): Promise<Response> | Response;
+}
+
+export interface HttpServer {
+  start(): { url: string; port: number };
+  /** Refuses new connections; open ones go on. */
+  stopAccepting(): void;
+  /** Closes what is still open. */
+  stop(): Promise<void>;
+}
+
+export interface HttpServerOptions {
+  hostname: string;
+  port: number;
+  proxyRoutes: readonly ProxyRoute[];
+  /** What no proxy route takes. */
+  application(request: Request, peerIp: string): Promise<Response> | Response;
+  onError(error: Error): Response;
+}
+
+/** Bodies are bounded by their readers, which answer in the caller's own error shape; Bun's own limit is only a last resort. */
+const MAX_REQUEST_BODY_BYTES = 1024 * 1024 * 1024;
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const exact = new Map<string, ProxyRoute>();
+  const prefixes: ProxyRoute[] = [];
+  for (const route of options.proxyRoutes) {
+    if (route.path.endsWith("/*")) prefixes.push(route);
+    else exact.set(`${route.method} ${route.path}`, route);
+  }
+  let server: Server<undefined> | null = null;
+
+  function findRoute(method: string, path: string): ProxyRoute | null {
+    const route = exact.get(`${method} ${path}`);
+    if (route) return route;
+    for (const prefix of prefixes) {
+      if (path.startsWith(prefix.path.slice(0, -1)) && (prefix.method === "*" || prefix.method === method)) return prefix;
+    }
+    return null;
+  }
+
+  return {
+    start() {
+      try {
+        server = Bun.serve({
+          hostname: options.hostname,
+          port: options.port,
+          // Streams may be silent for many minutes while a model thinks.
+          idleTimeout: 0,
+          maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
+          fetch(request, bun) {
+            const peerIp = bun.requestIP(request)?.address ?? "";
+            const route = findRoute(request.method, pathOf(request.url));
+            return route ? route.handle(request, peerIp) : options.application(request, peerIp);
+          },
+          error: options.onError,
+        });
+      } catch (error) {
+        throw startError(error, options);
+      }
+      const host = options.hostname.includes(":") ? `[${options.hostname}]` : options.hostname;
+      return { url: `http://${host}:${server.port}`, port: server.port! };
+    },
+    stopAccepting() {
+      void server?.stop(false);
+    },
+    async stop() {
+      await server?.stop(true);
+      server = null;
+    },
+  };
+}
+
+/** The path of an absolute URL without its query, as it was sent. */
+export function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  if (start < 0) return "/";
+  const query = url.indexOf("?", start);
+  return query < 0 ? url.slice(start) : url.slice(start, query);
+}
+
+function startError(error: unknown, { hostname, port }: HttpServerOptions): unknown {
+  const code = (error as { code?: string }).code;
+  if (code === "EADDRINUSE") {
+    return new CodedError(
+      "port_in_use",
+      `Port ${port} on ${hostname} is taken by another program. Stop that one, or choose a port: CODEX_LB_PORT=2456 or --port 2456.`,
+    );
+  }
+  if (code === "EACCES") {
+    return new CodedError("port_not_allowed", `Port ${port} needs more rights than this user has. Choose one above 1024: --port 2455.`);
+  }
+  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
+    return new CodedError("host_not_available", `This machine has no address ${hostname}. Set CODEX_LB_HOST to one that it has, or to 0.0.0.0.`);
+  }
+  return error;
+}

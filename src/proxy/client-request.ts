@@ -1,0 +1,124 @@
+/** A client's request on Codex's own paths, read once: its bytes, and the few facts that routing and the log need. */
+import { zstdDecompressSync } from "node:zlib";
+import { type ConversationKey, conversationKeys } from "../core/affinity.ts";
+import { CodedError } from "../core/errors.ts";
+import { asRecord, asText } from "../core/json-read.ts";
+import { scanTopLevel } from "../core/request-scan.ts";
+
+/** Upstream closes a WebSocket at 16 MiB and takes more over HTTP; nobody's conversation is larger than this. */
+export const MAX_BODY_BYTES = 128 * 1024 * 1024;
+
+export interface RequestFacts {
+  model: string;
+  serviceTier: string | null;
+  reasoningEffort: string | null;
+  keys: ConversationKey[];
+  sessionId: string | null;
+  threadId: string | null;
+  turnId: string | null;
+  /** turn, prewarm, compaction, review, title, or what the client called it. */
+  requestKind: string;
+}
+
+const WANTED: ReadonlySet<string> = new Set([
+  "model",
+  "generate",
+  "service_tier",
+  "reasoning",
+  "prompt_cache_key",
+  "previous_response_id",
+  "client_metadata",
+]);
+
+/** Reads the whole body. Throws CodedError `payload_too_large` (413) or `invalid_body` (400). */
+export async function readBody(request: Request): Promise<Uint8Array> {
+  const announced = Number(request.headers.get("content-length") ?? 0);
+  if (announced > MAX_BODY_BYTES) throw tooLarge();
+  if (announced > 0 && !request.headers.has("transfer-encoding")) return await request.bytes();
+  // Without a length the body is counted as it comes, so that it cannot fill the memory.
+  const pieces: Uint8Array[] = [];
+  let total = 0;
+  for await (const piece of request.body ?? []) {
+    total += piece.byteLength;
+    if (total > MAX_BODY_BYTES) throw tooLarge();
+    pieces.push(piece);
+  }
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, total);
+}
+
+function tooLarge(): CodedError {
+  return new CodedError(
+    "payload_too_large",
+    `codex-lb: the request is larger than ${MAX_BODY_BYTES / 1024 / 1024} MiB. Start a new conversation, or compact this one.`,
+    { status: 413 },
+  );
+}
+
+/** The body as plain JSON bytes. The client compresses with zstd when it signs in with ChatGPT (UPSTREAM B.3). */
+export function plainBody(body: Uint8Array, contentEncoding: string | null): Uint8Array {
+  if (contentEncoding === null || contentEncoding === "identity") return body;
+  if (contentEncoding !== "zstd") {
+    throw invalid("unsupported_content_encoding", `The content-encoding "${contentEncoding.slice(0, 32)}" is not supported; send zstd or none.`);
+  }
+  try {
+    return zstdDecompressSync(body, { maxOutputLength: MAX_BODY_BYTES });
+  } catch (error) {
+    if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge();
+    throw invalid("invalid_body", "The request body is not valid zstd data.");
+  }
+}
+
+/** The facts of a Responses request. Throws CodedError 400 when it is no JSON object or names no model. */
+export function requestFacts(plain: Uint8Array, header: (name: string) => string | null): RequestFacts {
+  const scan = scanTopLevel(plain, WANTED);
+  if (!scan.ok) throw invalid("invalid_json", `The request is not valid JSON: ${scan.problem}.`);
+  const { fields } = scan;
+  const model = asText(fields.get("model"));
+  if (model === null) throw invalid("missing_model", 'The request names no model: set "model" to a string.', "model");
+  const clientMetadata = asRecord(fields.get("client_metadata"));
+  const turn = turnMetadata(header("x-codex-turn-metadata") ?? asText(clientMetadata?.["x-codex-turn-metadata"]));
+  return {
+    model,
+    serviceTier: asText(fields.get("service_tier")),
+    reasoningEffort: asText(asRecord(fields.get("reasoning"))?.effort),
+    keys: conversationKeys({
+      header,
+      fields: {
+        previousResponseId: asText(fields.get("previous_response_id")),
+        promptCacheKey: asText(fields.get("prompt_cache_key")),
+        clientMetadata,
+      },
+    }),
+    sessionId: bounded(header("session-id") ?? header("session_id") ?? asText(clientMetadata?.session_id)),
+    threadId: bounded(header("thread-id") ?? asText(clientMetadata?.thread_id)),
+    turnId: bounded(asText(turn?.turn_id) ?? asText(clientMetadata?.turn_id)),
+    requestKind: requestKind(fields.get("generate"), turn, header("x-openai-subagent")),
+  };
+}
+
+/** Identifiers of clients are shown and stored, never longer than this. */
+const MAX_ID_CHARS = 128;
+
+function bounded(id: string | null): string | null {
+  return id === null ? null : id.slice(0, MAX_ID_CHARS);
+}
+
+function requestKind(generate: unknown, turn: Record<string, unknown> | null, subagent: string | null): string {
+  if (generate === false) return "prewarm";
+  if (turn?.thread_source === "thread_title") return "title";
+  if (subagent === "review" || turn?.subagent_kind === "review") return "review";
+  return bounded(asText(turn?.request_kind)) ?? "turn";
+}
+
+function turnMetadata(text: string | null): Record<string, unknown> | null {
+  if (text === null) return null;
+  try {
+    return asRecord(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+function invalid(code: string, message: string, param?: string): CodedError {
+  return new CodedError(code, message, { status: 400, ...(param ? { param } : {}) });
+}

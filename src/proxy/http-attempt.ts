@@ -1,0 +1,238 @@
+/** One attempt over HTTP: sends the request as one account, and looks at the reply until it is known to be none of a failure. */
+import { clientHeaders, upstreamHead } from "../core/headers.ts";
+import { createReplyObserver, type ReplyObserver } from "../core/reply-observer.ts";
+import type { Seen } from "../core/retry.ts";
+import { createSseScanner, type SseScanner } from "../core/sse.ts";
+import type { PooledAccount } from "../pool/pool.ts";
+import type { Clock, Timer } from "../ports.ts";
+import {
+  type Exchange,
+  type Http1Client,
+  type Origin,
+  parseOrigin,
+  TransportError,
+  type WireReply,
+} from "../upstream/http1.ts";
+import type { AttemptContext, Attempted, ClientPresence, UpstreamAnswer } from "./engine.ts";
+
+/** An error body is read up to here; more of it says nothing new. */
+const MAX_ERROR_BODY_BYTES = 64 * 1024;
+/** A preamble (its `response.created` may repeat every tool) longer than this is let through. */
+const MAX_HELD_BYTES = 4 * 1024 * 1024;
+/**
+ * How long events that show nothing are held back after the first of them, in the hope that what fails now fails before
+ * anything was shown: overloads come right behind `response.created`.
+ */
+const HOLD_PREAMBLE_MS = 3_000;
+
+export interface HttpAttemptRequest {
+  method: string;
+  /** Below the backend's base, with query, for example `/codex/responses`. */
+  path: string;
+  headers: Iterable<[string, string]>;
+  body: Uint8Array | null;
+  client: ClientPresence;
+  /** Look at the reply as a Responses event stream. */
+  observe: boolean;
+}
+
+/** A reply that is to be relayed: its head, what was already read of it, and the rest. */
+export interface CommittedReply {
+  status: number;
+  headers: [string, string][];
+  held: Uint8Array[];
+  read(): Uint8Array | null | Promise<Uint8Array | null>;
+  cancel(): void;
+  /** null when the reply is not an event stream. */
+  observer: ReplyObserver | null;
+  scanner: SseScanner | null;
+  header(name: string): string | null;
+}
+
+export interface HttpAttemptPorts {
+  http: Http1Client;
+  clock: Clock;
+  upstreamBaseUrl: string;
+  connectTimeoutMs: number;
+  firstEventTimeoutMs: number;
+}
+
+export type HttpAttempt = (request: HttpAttemptRequest, context: AttemptContext) => Promise<Attempted<CommittedReply>>;
+
+export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
+  const { http, clock, connectTimeoutMs, firstEventTimeoutMs } = ports;
+  const base = parseOrigin(ports.upstreamBaseUrl);
+
+  function originFor(account: PooledAccount): Origin {
+    const origin = account.routing?.origin ?? null;
+    return origin === null ? base.origin : parseOrigin(origin).origin;
+  }
+
+  return async (request, context) => {
+    const { account } = context;
+    const origin = originFor(account);
+    const head = upstreamHead({
+      method: request.method,
+      target: base.path + request.path,
+      host: origin.host,
+      headers: request.headers,
+      identity: {
+        bearer: account.credentials.accessToken.reveal(),
+        chatgptAccountId: account.chatgptAccountId,
+        routingOverride: account.routing?.routingOverride ?? null,
+        cookie: account.cookie,
+        drop: context.dropTurnState ? TURN_STATE : null,
+      },
+      bodyBytes: request.body?.byteLength ?? (request.method === "GET" ? null : 0),
+    });
+    const exchange = http.send({ origin, head, body: request.body, connectTimeoutMs });
+    const unregister = request.client.onLeave(() => exchange.cancel());
+    const timeout = createTimeout(clock, firstEventTimeoutMs, () => exchange.cancel());
+    try {
+      const reply = await exchange.reply;
+      const attempted = await judge(request, reply, exchange, timeout);
+      if (attempted.kind === "failed") exchange.cancel();
+      return attempted;
+    } catch (error) {
+      exchange.cancel();
+      if (!(error instanceof TransportError)) throw error;
+      const code = timeout.expired() ? "timeout" : error.code;
+      return failed({ ...NOTHING_SEEN, transport: { phase: error.phase, code } }, null, exchange);
+    } finally {
+      timeout.cancel();
+      unregister();
+    }
+  };
+
+  async function judge(
+    request: HttpAttemptRequest,
+    reply: WireReply,
+    exchange: Exchange,
+    timeout: Timeout,
+  ): Promise<Attempted<CommittedReply>> {
+    const isStream = reply.headers.get("content-type")?.includes("text/event-stream") ?? false;
+    if (reply.status >= 300 || (request.observe && !isStream && reply.status !== 200)) {
+      return answered(reply, exchange);
+    }
+    const committed: CommittedReply = {
+      status: reply.status,
+      headers: clientHeaders(reply.headers),
+      held: [],
+      read: reply.read,
+      cancel: () => exchange.cancel(),
+      observer: null,
+      scanner: null,
+      header: (name) => reply.headers.get(name),
+    };
+    if (request.observe) {
+      // Upstream has sent event streams without a content type; the client goes by the bytes (UPSTREAM C).
+      const observer = createReplyObserver();
+      committed.observer = observer;
+      committed.scanner = createSseScanner({ wants: observer.wants, onEvent: observer.event });
+      const failure = await holdPreamble(committed, observer, timeout);
+      if (failure) return failed({ ...failure, header: committed.header }, heldAnswer(committed), exchange);
+    }
+    return { kind: "committed", value: committed, connectMs: exchange.connectMs() };
+  }
+
+  /** Reads until content begins, the preamble has been held long enough, or the reply turns out to be a failure. */
+  async function holdPreamble(reply: CommittedReply, observer: ReplyObserver, timeout: Timeout): Promise<Seen | null> {
+    let heldBytes = 0;
+    let hold: Timeout | null = null;
+    let waiting: Promise<Uint8Array | null> | null = null;
+    try {
+      while (observer.phase() === "preamble" && heldBytes < MAX_HELD_BYTES) {
+        let bytes = waiting ?? reply.read();
+        waiting = null;
+        if (bytes instanceof Promise) {
+          if (hold) {
+            const first = await Promise.race([bytes, hold.promise]);
+            if (first === EXPIRED) {
+              waiting = bytes;
+              break;
+            }
+            bytes = first;
+          } else bytes = await bytes;
+        }
+        if (bytes === null) return { ...NOTHING_SEEN, transport: { phase: "first_event", code: "ended_early" } };
+        reply.held.push(bytes);
+        heldBytes += bytes.byteLength;
+        reply.scanner!.push(bytes);
+        if (!hold && heldBytes > 0 && !reply.scanner!.midEvent()) {
+          timeout.cancel();
+          hold = createTimeout(clock, HOLD_PREAMBLE_MS);
+        }
+      }
+    } finally {
+      hold?.cancel();
+    }
+    if (waiting) resumeWith(reply, waiting);
+    const event = observer.earlyFailure();
+    return event === null ? null : { ...NOTHING_SEEN, event };
+  }
+}
+
+const TURN_STATE: ReadonlySet<string> = new Set(["x-codex-turn-state"]);
+
+const NOTHING_SEEN: Seen = { status: null, header: () => null, body: "", event: null, transport: null };
+
+function failed(seen: Seen, answer: UpstreamAnswer | null, exchange: Exchange): Attempted<CommittedReply> {
+  return { kind: "failed", seen, answer, connectMs: exchange.connectMs() };
+}
+
+/** The next read of `reply` gives what `waiting` brings: it was asked for before the reply was committed. */
+function resumeWith(reply: CommittedReply, waiting: Promise<Uint8Array | null>): void {
+  const { read } = reply;
+  let first: Promise<Uint8Array | null> | null = waiting;
+  waiting.catch(() => {});
+  reply.read = () => {
+    if (!first) return read();
+    const bytes = first;
+    first = null;
+    return bytes;
+  };
+}
+
+/** An answer that is no success: its body is read, bounded, and kept to be passed on. */
+async function answered(reply: WireReply, exchange: Exchange): Promise<Attempted<CommittedReply>> {
+  const pieces: Uint8Array[] = [];
+  let total = 0;
+  while (total < MAX_ERROR_BODY_BYTES) {
+    const bytes = await reply.read();
+    if (bytes === null) break;
+    pieces.push(bytes);
+    total += bytes.byteLength;
+  }
+  const body = Buffer.concat(pieces).subarray(0, MAX_ERROR_BODY_BYTES);
+  const seen: Seen = {
+    status: reply.status,
+    header: (name) => reply.headers.get(name),
+    body: body.toString("utf8"),
+    event: null,
+    transport: null,
+  };
+  return failed(seen, { status: reply.status, headers: clientHeaders(reply.headers), body }, exchange);
+}
+
+function heldAnswer(reply: CommittedReply): UpstreamAnswer {
+  return { status: reply.status, headers: reply.headers, body: Buffer.concat(reply.held) };
+}
+
+const EXPIRED = Symbol("expired");
+
+interface Timeout {
+  expired(): boolean;
+  cancel(): void;
+  promise: Promise<typeof EXPIRED>;
+}
+
+function createTimeout(clock: Clock, delayMs: number, onExpiry?: () => void): Timeout {
+  let expired = false;
+  const { promise, resolve } = Promise.withResolvers<typeof EXPIRED>();
+  const timer: Timer = clock.schedule(delayMs, () => {
+    expired = true;
+    onExpiry?.();
+    resolve(EXPIRED);
+  });
+  return { expired: () => expired, cancel: () => timer.cancel(), promise };
+}
