@@ -46,6 +46,11 @@ interface Arm {
   values: unknown[];
 }
 
+interface ModelPair {
+  model: string | null;
+  reasoningEffort: string | null;
+}
+
 /** Counting stops here: enough to tell selective filters from broad ones, cheap enough to do before every page. */
 const PROBE_ROWS = 2_000;
 /** SQLite takes 500 parts in one query; a filter this broad is walked by time instead. */
@@ -71,15 +76,15 @@ export function createRequestLog({ client, orm }: Connection) {
   }
 
   const nextEffort = client.prepare(
-    "SELECT min(reasoning_effort) AS value FROM requests WHERE model = ? AND reasoning_effort > ?",
+    "SELECT min(reasoning_effort) AS value FROM requests WHERE model IS ? AND reasoning_effort > ?",
   );
   const withoutEffort = client.prepare(
-    "SELECT 1 FROM requests WHERE model = ? AND reasoning_effort IS NULL LIMIT 1",
+    "SELECT 1 FROM requests WHERE model IS ? AND reasoning_effort IS NULL LIMIT 1",
   );
 
-  /** Every pair of model and effort that occurs. */
-  function modelOptions(): { model: string; reasoningEffort: string | null }[] {
-    return distinct("model").flatMap((model) => {
+  /** Every pair of model and effort that occurs, null where a request named none. */
+  function modelPairs(): ModelPair[] {
+    return [null, ...distinct("model")].flatMap((model) => {
       const efforts: (string | null)[] = withoutEffort.get(model) ? [null] : [];
       for (let effort = ""; ;) {
         const next = (nextEffort.get(model, effort) as { value: string | null }).value;
@@ -95,7 +100,7 @@ export function createRequestLog({ client, orm }: Connection) {
       .filter(matches)
       .map(({ model, reasoningEffort }) => ({
         index: "requests_model",
-        where: "model = ? AND reasoning_effort IS ?",
+        where: "model IS ? AND reasoning_effort IS ?",
         values: [model, reasoningEffort],
       }));
   }
@@ -117,7 +122,7 @@ export function createRequestLog({ client, orm }: Connection) {
       ...equalArms("error_code", "requests_error", distinct("error_code").filter(has)),
       ...equalArms("account_id", "requests_account", accountIds),
       ...equalArms("api_key_id", "requests_key", apiKeyIds),
-      ...modelArms(({ model }) => has(model)),
+      ...modelArms(({ model }) => model !== null && has(model)),
     ];
   }
 
@@ -132,7 +137,7 @@ export function createRequestLog({ client, orm }: Connection) {
       sets.push(
         modelArms(
           ({ model, reasoningEffort }) =>
-            (!models || models.includes(model)) &&
+            (!models || (model !== null && models.includes(model))) &&
             (!reasoningEfforts || (reasoningEffort !== null && reasoningEfforts.includes(reasoningEffort))),
         ),
       );
@@ -193,7 +198,7 @@ export function createRequestLog({ client, orm }: Connection) {
       return {
         accountIds: distinct("account_id"),
         apiKeyIds: distinct("api_key_id"),
-        modelOptions: modelOptions(),
+        modelOptions: modelPairs().filter(({ model }) => model !== null),
         statuses: REQUEST_STATUSES,
       };
     },
