@@ -95,8 +95,8 @@ export function createRequestLog({ client, orm }: Connection) {
     });
   }
 
-  function modelArms(matches: (option: { model: string; reasoningEffort: string | null }) => boolean): Arm[] {
-    return modelOptions()
+  function modelArms(matches: (pair: ModelPair) => boolean): Arm[] {
+    return modelPairs()
       .filter(matches)
       .map(({ model, reasoningEffort }) => ({
         index: "requests_model",
