@@ -20,7 +20,7 @@ export interface AccountRouting {
   /** An https origin that replaces the configured one; null: none asked for. */
   origin: string | null;
   /** Value of `x-openai-account-routing-override`; null: none asked for. */
-  routingOverride: string | null;
+  routingOverride: "us" | "us_cr" | null;
 }
 
 /** One account with all that routing knows of it. Changed in place, through the pool only. */

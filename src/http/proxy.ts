@@ -1,0 +1,46 @@
+/** The proxy's paths: who asks, and which relay serves it. */
+import { CodedError } from "../core/errors.ts";
+import type { Clock } from "../ports.ts";
+import { errorResponse } from "../proxy/answers.ts";
+import type { Caller, RelayRequest } from "../proxy/responses.ts";
+import type { ProxyAccess } from "./access.ts";
+import { pathOf, type ProxyRoute } from "./server.ts";
+
+export interface ProxyRoutesPorts {
+  relay: RelayRequest;
+  access: ProxyAccess;
+  clock: Clock;
+  newRequestId(): string;
+}
+
+export function proxyRoutes({ relay, access, clock, newRequestId }: ProxyRoutesPorts): ProxyRoute[] {
+  function callerOf(request: Request, peerIp: string): Caller {
+    return {
+      origin: {
+        requestId: newRequestId(),
+        receivedAtMs: clock.now(),
+        receivedAt: clock.monotonic(),
+        route: pathOf(request.url),
+        transport: "http",
+        apiKeyId: null,
+        apiKeyName: null,
+        userAgent: request.headers.get("user-agent"),
+        clientIp: peerIp,
+      },
+      allowedAccountIds: null,
+    };
+  }
+
+  async function responses(request: Request, peerIp: string): Promise<Response> {
+    const caller = callerOf(request, peerIp);
+    try {
+      access.admitWithoutKey(peerIp);
+      return await relay(request, { path: "/codex/responses", observe: true }, caller);
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      return errorResponse(error, "codex_stream", { "x-request-id": caller.origin.requestId });
+    }
+  }
+
+  return [{ method: "POST", path: "/backend-api/codex/responses", handle: responses }];
+}
