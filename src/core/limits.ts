@@ -7,6 +7,7 @@
  * ends; so the counters can be rebuilt from the log to the token.
  */
 import { isSameModel } from "./model-name.ts";
+import type { RequestRecord } from "./record.ts";
 
 export type LimitType = "total_tokens" | "input_tokens" | "output_tokens" | "cost_usd";
 export type LimitWindow = "5h" | "daily" | "weekly" | "monthly";
@@ -39,6 +40,14 @@ export interface Counted extends Amounts {
   atMs: number;
   /** As the log names it; null or "" when there was none. */
   model: string | null;
+}
+
+/** What the log records of a request, as counters see it. */
+export function countedRequest(
+  record: Pick<RequestRecord, "requestedAtMs" | "model" | "inputTokens" | "outputTokens" | "totalCostMicros">,
+): Counted {
+  const { requestedAtMs: atMs, model, inputTokens, outputTokens, totalCostMicros: costMicros } = record;
+  return { atMs, model, inputTokens, outputTokens, costMicros };
 }
 
 const HOUR_MS = 3_600_000;
