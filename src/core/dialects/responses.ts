@@ -215,7 +215,8 @@ function createFinalResponse(ctx: ReplyContext) {
 
   function finish(last: JsonObject, status: string): JsonObject {
     const given = Array.isArray(last.output) ? last.output : [];
-    const output = given.length > 0 ? given : done.sort((a, b) => a.order - b.order).map(({ item }) => item);
+    const output =
+      given.length > 0 ? given : done.toSorted((a, b) => a.order - b.order).map(({ item }) => item);
     return {
       id: ctx.id,
       object: "response",

@@ -19,6 +19,8 @@ export type TurnEnd = "completed" | "length" | "content_filter";
 /** `item` numbers the output items from 0 in the order in which they appeared. */
 export type TurnEvent =
   | { kind: "start"; id: string | null; model: string | null; createdAt: number | null }
+  /** An item of any kind began; those that a dialect does not show say no more until `item_end`. */
+  | { kind: "item_start"; item: number }
   | { kind: "text"; item: number; text: string }
   | { kind: "refusal"; item: number; text: string }
   | { kind: "reasoning"; item: number; id: string | null; text: string }
@@ -62,7 +64,7 @@ export function createTurnReader(): TurnReader {
   let started = false;
   let finished = false;
 
-  function itemOf(event: JsonObject): Item {
+  function itemOf(event: JsonObject, out: TurnEvent[]): Item {
     const inner = isObject(event.item) ? event.item : {};
     const id = textOf(event.item_id) ?? textOf(inner.id);
     const key = typeof event.output_index === "number" ? `#${event.output_index}` : (id ?? "");
@@ -70,6 +72,7 @@ export function createTurnReader(): TurnReader {
     if (!item) {
       item = { index: items.size, id, sent: new Map(), announced: false, closed: false, summaryPart: 0 };
       items.set(key, item);
+      out.push({ kind: "item_start", item: item.index });
     }
     item.id ??= id;
     return item;
@@ -120,7 +123,7 @@ export function createTurnReader(): TurnReader {
     const handler = ITEM_EVENTS.get(type);
     if (!handler) return;
     start({}, out);
-    const item = itemOf(event);
+    const item = itemOf(event, out);
     if (!item.closed) handler(item, event, out);
   }
 
@@ -291,7 +294,7 @@ function endOf(type: string, response: JsonObject): TurnEnd {
   return details.reason === "content_filter" ? "content_filter" : "length";
 }
 
-export function usageOf(response: JsonObject): TurnUsage | null {
+function usageOf(response: JsonObject): TurnUsage | null {
   if (!isObject(response.usage)) return null;
   const { usage } = response;
   const input = isObject(usage.input_tokens_details) ? usage.input_tokens_details : {};

@@ -99,6 +99,8 @@ function createBlocks(ctx: ReplyContext) {
 
   function write(event: ItemEvent, out: MessageEvent[]): void {
     switch (event.kind) {
+      case "item_start":
+        return;
       case "text":
       case "refusal":
         if (event.kind === "refusal") used.refusal = true;
