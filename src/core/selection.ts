@@ -7,13 +7,7 @@ import type {
   Strategy,
   Verdict,
 } from "./selection/types.ts";
-import {
-  modelColumn,
-  refreshRow,
-  windowColumns,
-  type ModelColumn,
-  type WindowColumns,
-} from "./selection/columns.ts";
+import { modelColumn, refreshRow, windowColumns, type WindowColumns } from "./selection/columns.ts";
 import { nobodyText, noteOf, pickText, type RankedFigures } from "./selection/wording.ts";
 import { SCOPE_ALL } from "./windows.ts";
 
@@ -43,6 +37,8 @@ export const STRATEGIES: readonly Strategy[] = [
 export const IN_FLIGHT_PERCENT = 1;
 /** How many of the best are kept for the request row, and how many ids per rejection. */
 const KEPT = 5;
+/** Plans without a known size can still be drawn. */
+const MIN_CAPACITY = 0.001;
 /** Apart by more than the days since the epoch, so that the policy outranks the day of the reset. */
 const POLICY_STEP = 1e7;
 /** Before every policy and day. */
@@ -58,11 +54,13 @@ export function select(candidates: readonly Candidate[], request: SelectionReque
   const { nowMs, strategy, model } = request;
   const columns = windowColumns(candidates, scope, nowMs);
   const { windows, spentUntilMs, maxUsed } = columns;
-  const models = model === null ? null : modelColumn(candidates, model);
+  const goodModels = model === null ? null : modelColumn(candidates, model);
   const unfiltered =
     request.allowedAccountIds === null && request.excludedIds.size === 0 && strategy !== "single_account";
+  const scoreOf = SCORES[strategy];
   const draws = strategy === "capacity_weighted";
   const latestFirst = strategy === "fill_first";
+  const lots = createLots(columns);
   const best = createBest();
   const rejected = createRejections();
   let eligibleCount = 0;
@@ -73,11 +71,10 @@ export function select(candidates: readonly Candidate[], request: SelectionReque
   for (let row = 0; row < candidates.length; row++) {
     const candidate = candidates[row]!;
     if (windows[row] !== candidate.windows) refreshRow(columns, row, candidate.windows, scope, nowMs);
-    const hasModel = models === null || listsModel(models, row, candidate.models, model!);
     // Nearly all pass this at once: nothing stands against them. Whoever does not is examined.
     const clear =
       unfiltered &&
-      hasModel &&
+      (goodModels === null || goodModels[row] === candidate.models) &&
       candidate.state === "active" &&
       spentUntilMs[row] === 0 &&
       candidate.coolingUntilMs <= nowMs &&
@@ -85,21 +82,18 @@ export function select(candidates: readonly Candidate[], request: SelectionReque
       candidate.unavailableModels === undefined &&
       (candidate.reserveAtPercent === null || maxUsed[row]! < candidate.reserveAtPercent);
     if (!clear) {
-      const reason = examine(candidate, row, columns, hasModel, request);
+      const reason = examine(candidate, row, columns, request);
+      if (reason === null && goodModels !== null) goodModels[row] = candidate.models;
       if (reason !== null) {
-        if (draws) columns.weight[row] = 0;
         rejected.add(reason, candidate.id, readyAtMs(reason, candidate, row, columns, request));
         continue;
       }
     }
     eligibleCount++;
     const group = groupOf(candidate, row, columns, request);
-    const score = scoreOf(candidate, row, columns, strategy);
+    const score = scoreOf(candidate, row, columns);
     const tie = latestFirst ? -candidate.lastPickedSeq : candidate.lastPickedSeq;
-    if (draws) {
-      columns.weight[row] = -score;
-      columns.group[row] = group;
-    }
+    if (draws) lots.put(row, group, -score);
     if (group > lastGroup) continue;
     if (group === lastGroup && (score > lastScore || (score === lastScore && tie >= lastTie))) continue;
     best.insert(row, group, score, tie);
@@ -109,23 +103,10 @@ export function select(candidates: readonly Candidate[], request: SelectionReque
     lastTie = best.ties[KEPT - 1]!;
   }
   if (draws && eligibleCount > 1) {
-    const row = drawRow(columns, candidates.length, best.groups[0]!, request);
-    best.promote(row, -columns.weight[row]!);
+    const lot = lots.draw(request.random());
+    best.promote(lot.row, -lot.weight);
   }
   return verdictOf(candidates, request, scope, { eligibleCount, best, rejected });
-}
-
-function listsModel(
-  column: ModelColumn,
-  row: number,
-  models: ReadonlySet<string> | null,
-  model: string,
-): boolean {
-  if (column.sets[row] !== models) {
-    column.sets[row] = models;
-    column.has[row] = models === null || models.has(model) ? 1 : 0;
-  }
-  return column.has[row] === 1;
 }
 
 /** Why a candidate is not eligible, or null when it is. The first reason that applies, the lasting ones first. */
@@ -133,7 +114,6 @@ function examine(
   candidate: Candidate,
   row: number,
   columns: WindowColumns,
-  hasModel: boolean,
   request: SelectionRequest,
 ): RejectionReason | null {
   const { nowMs, model, allowedAccountIds } = request;
@@ -145,8 +125,10 @@ function examine(
   // A spent account whose time has passed serves at once, before anything has noted that it healed.
   if (state !== "active" && (stateUntilMs === null || stateUntilMs > nowMs)) return "spent";
   if (columns.spentUntilMs[row]! > 0 && candidate.hasCredits !== true) return "spent";
-  if (!hasModel) return "model_unavailable";
-  if (model !== null && (candidate.unavailableModels?.get(model) ?? 0) > nowMs) return "model_unavailable";
+  if (model !== null) {
+    if (candidate.models !== null && !candidate.models.has(model)) return "model_unavailable";
+    if ((candidate.unavailableModels?.get(model) ?? 0) > nowMs) return "model_unavailable";
+  }
   if (candidate.coolingUntilMs > nowMs) return "cooling";
   if (reserveAtPercent !== null && columns.maxUsed[row]! >= reserveAtPercent) return "reserve";
   if (request.excludedIds.has(id)) return "excluded_after_failure";
@@ -161,26 +143,13 @@ function readyAtMs(
   columns: WindowColumns,
   request: SelectionRequest,
 ): number {
-  switch (reason) {
-    case "spent": {
-      const untilMs = Math.max(candidate.stateUntilMs ?? 0, columns.spentUntilMs[row]!);
-      return untilMs > 0 ? Math.max(untilMs, candidate.coolingUntilMs) : 0;
-    }
-    case "cooling":
-      return candidate.coolingUntilMs;
-    case "model_unavailable":
-      return candidate.unavailableModels?.get(request.model ?? "") ?? 0;
-    case "reserve":
-      return reserveEndMs(candidate, request);
-    case "not_allowed_for_key":
-    case "not_the_single_account":
-    case "paused":
-    case "reauth_required":
-    case "deactivated":
-    case "excluded_after_failure":
-    case "at_capacity":
-      break;
+  if (reason === "spent") {
+    const untilMs = Math.max(candidate.stateUntilMs ?? 0, columns.spentUntilMs[row]!);
+    return untilMs > 0 ? Math.max(untilMs, candidate.coolingUntilMs) : 0;
   }
+  if (reason === "cooling") return candidate.coolingUntilMs;
+  if (reason === "reserve") return reserveEndMs(candidate, request);
+  if (reason === "model_unavailable") return candidate.unavailableModels?.get(request.model ?? "") ?? 0;
   return 0;
 }
 
@@ -207,41 +176,47 @@ function groupOf(
   return request.preferEarlierReset ? step + columns.resetDay[row]! : step;
 }
 
-/** The strategy: lower is better. */
-function scoreOf(candidate: Candidate, row: number, columns: WindowColumns, strategy: Strategy): number {
-  switch (strategy) {
-    case "usage_weighted":
-      return columns.usedKey[row]! + candidate.inFlight * IN_FLIGHT_PERCENT;
-    case "round_robin":
-    case "single_account":
-      return 0;
-    case "capacity_weighted": {
-      // What is left of the tightest window; never 0, so that everyone eligible can be drawn.
-      const room = Math.max(100 - columns.maxUsed[row]!, 1);
-      return (-room * Math.max(candidate.capacityWeight, 0.001)) / (1 + candidate.inFlight);
-    }
-    case "reset_first":
-      // Among those that reset in the same minute the least used.
-      return columns.resetMinute[row]! + Math.min(columns.usedKey[row]!, 999) / 1_000;
-    case "fill_first":
-      return -columns.usedKey[row]!;
-  }
-  return strategy satisfies never;
-}
+/** The strategies: lower is better. */
+const SCORES: Readonly<
+  Record<Strategy, (candidate: Candidate, row: number, columns: WindowColumns) => number>
+> = {
+  usage_weighted: (candidate, row, { usedKey }) => usedKey[row]! + candidate.inFlight * IN_FLIGHT_PERCENT,
+  round_robin: () => 0,
+  single_account: () => 0,
+  /** Drawn with the chance of what is left of the tightest window; never 0, so that everyone eligible can be drawn. */
+  capacity_weighted: (candidate, row, { maxUsed }) =>
+    (-Math.max(100 - maxUsed[row]!, 1) * Math.max(candidate.capacityWeight, MIN_CAPACITY)) /
+    (1 + candidate.inFlight),
+  /** Among those that reset in the same minute the least used. */
+  reset_first: (_, row, { resetMinute, usedKey }) => resetMinute[row]! + usedKey[row]! / 10_000,
+  fill_first: (_, row, { usedKey }) => -usedKey[row]!,
+};
 
-/** One draw among the rows of the best group, each with the chance of its weight. */
-function drawRow(columns: WindowColumns, length: number, group: number, request: SelectionRequest): number {
+/** The lots of a weighted draw, kept in the scratch columns: those of the best group that was met. */
+function createLots({ lotRow, lotWeight }: WindowColumns) {
+  let group = Infinity;
+  let count = 0;
   let total = 0;
-  for (let row = 0; row < length; row++) if (columns.group[row] === group) total += columns.weight[row]!;
-  let left = request.random() * total;
-  let last = -1;
-  for (let row = 0; row < length; row++) {
-    if (columns.group[row] !== group || columns.weight[row] === 0) continue;
-    last = row;
-    left -= columns.weight[row]!;
-    if (left < 0) break;
-  }
-  return last;
+  return {
+    put(row: number, itsGroup: number, weight: number) {
+      if (itsGroup > group) return;
+      if (itsGroup < group) {
+        group = itsGroup;
+        count = 0;
+        total = 0;
+      }
+      lotRow[count] = row;
+      lotWeight[count++] = weight;
+      total += weight;
+    },
+    /** `point` in [0, 1): each lot's chance is its share of the total. */
+    draw(point: number) {
+      let left = point * total;
+      let lot = 0;
+      while (lot < count - 1 && left >= lotWeight[lot]!) left -= lotWeight[lot++]!;
+      return { row: lotRow[lot]!, weight: lotWeight[lot]! };
+    },
+  };
 }
 
 /** The best few of a scan, kept sorted: by group, score, tie, then order of arrival. */
@@ -290,14 +265,14 @@ function createBest() {
 const ENDS_BY_TIME: ReadonlySet<RejectionReason> = new Set(["spent", "cooling", "reserve"]);
 
 function createRejections() {
-  const byReason = new Map<RejectionReason, Rejection>();
+  const byReason: Partial<Record<RejectionReason, Rejection>> = {};
   return {
-    list: () => [...byReason.values()].toSorted((a, b) => b.count - a.count),
+    list: () => Object.values(byReason).toSorted((a, b) => b.count - a.count),
     add(reason: RejectionReason, id: string, readyMs: number) {
-      const entry = byReason.get(reason);
+      const entry = byReason[reason];
       const untilMs = readyMs === 0 ? null : readyMs;
       if (entry === undefined) {
-        byReason.set(reason, { reason, count: 1, ids: [id], untilMs });
+        byReason[reason] = { reason, count: 1, ids: [id], untilMs };
         return;
       }
       entry.count++;
@@ -306,7 +281,7 @@ function createRejections() {
     },
     earliestReadyAtMs() {
       let earliest: number | null = null;
-      for (const { reason, untilMs } of byReason.values()) {
+      for (const { reason, untilMs } of Object.values(byReason)) {
         if (untilMs === null || !ENDS_BY_TIME.has(reason)) continue;
         if (earliest === null || untilMs < earliest) earliest = untilMs;
       }

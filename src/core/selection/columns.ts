@@ -29,51 +29,51 @@ export interface WindowColumns {
   resetDay: Float64Array;
   /** Last reset among the windows that are spent, 0 when none is. */
   spentUntilMs: Float64Array;
-  /** Scratch of the weighted draw: weight and rank group of the current pick; weight 0 for who is not eligible. */
-  weight: Float64Array;
-  group: Float64Array;
+  /** Scratch of the weighted draw: the rows that take part and their weights, from index 0 on. */
+  lotRow: Int32Array;
+  lotWeight: Float64Array;
 }
 
-/** Which candidates list one model. Row i holds while candidate i's `models` is the same set. */
-export interface ModelColumn {
-  sets: (ReadonlySet<string> | null | undefined)[];
-  /** 1 when the set has the model or is unknown. */
-  has: Uint8Array;
-}
+/** Row i: the set of models of candidate i (null: unknown) once that was found to hold the model; undefined before. */
+export type ModelColumn = (ReadonlySet<string> | null | undefined)[];
 
 const windowMemo = new WeakMap<readonly Candidate[], Map<string, WindowColumns>>();
 const modelMemo = new WeakMap<readonly Candidate[], Map<string, ModelColumn>>();
 
 /** The columns of this array of candidates for requests of a scope. */
 export function windowColumns(candidates: readonly Candidate[], scope: string, nowMs: number): WindowColumns {
-  const columns = remembered(windowMemo, candidates, scope, () => emptyColumns(candidates.length));
+  const byScope = remembered(windowMemo, candidates, () => new Map<string, WindowColumns>());
+  let columns = byScope.get(scope);
+  if (columns === undefined || columns.windows.length < candidates.length) {
+    columns = emptyColumns(candidates.length);
+    keep(byScope, scope, columns);
+  }
   if (nowMs < columns.allValidFromMs || nowMs >= columns.allValidUntilMs) dropStaleRows(columns, nowMs);
   return columns;
 }
 
-/** The column of this array of candidates for requests of a model. */
+/** The column of this array of candidates for requests of a model; the scan fills it. */
 export function modelColumn(candidates: readonly Candidate[], model: string): ModelColumn {
-  return remembered(modelMemo, candidates, model, () => ({
-    sets: Array.from<ReadonlySet<string> | null | undefined>({ length: candidates.length }).fill(undefined),
-    has: new Uint8Array(candidates.length),
-  }));
+  const byModel = remembered(modelMemo, candidates, () => new Map<string, ModelColumn>());
+  let column = byModel.get(model);
+  if (column === undefined || column.length < candidates.length) {
+    column = Array.from<undefined>({ length: candidates.length });
+    keep(byModel, model, column);
+  }
+  return column;
 }
 
-function remembered<T extends { has: Uint8Array } | { windows: unknown[] }>(
-  memo: WeakMap<readonly Candidate[], Map<string, T>>,
-  candidates: readonly Candidate[],
-  name: string,
-  create: () => T,
-): T {
-  let byName = memo.get(candidates);
-  if (byName === undefined) memo.set(candidates, (byName = new Map()));
-  const known = byName.get(name);
-  const rows = known === undefined ? -1 : "has" in known ? known.has.length : known.windows.length;
-  if (known !== undefined && rows >= candidates.length) return known;
-  if (known === undefined && byName.size >= MAX_COLUMNS) byName.delete(byName.keys().next().value!);
+function remembered<K extends object, V>(memo: WeakMap<K, V>, key: K, create: () => V): V {
+  const known = memo.get(key);
+  if (known !== undefined) return known;
   const created = create();
-  byName.set(name, created);
+  memo.set(key, created);
   return created;
+}
+
+function keep<V>(byName: Map<string, V>, name: string, value: V): void {
+  if (!byName.has(name) && byName.size >= MAX_COLUMNS) byName.delete(byName.keys().next().value!);
+  byName.set(name, value);
 }
 
 /** Some window was reset since its row was worked out (or the clock went back): those rows are done anew by the scan. */
@@ -104,8 +104,8 @@ function emptyColumns(length: number): WindowColumns {
     resetMinute: new Float64Array(length),
     resetDay: new Float64Array(length),
     spentUntilMs: new Float64Array(length),
-    weight: new Float64Array(length),
-    group: new Float64Array(length),
+    lotRow: new Int32Array(length),
+    lotWeight: new Float64Array(length),
   };
 }
 
