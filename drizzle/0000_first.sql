@@ -144,6 +144,7 @@ CREATE TABLE `price_overrides` (
 );
 --> statement-breakpoint
 CREATE TABLE `request_rollups` (
+	`level` text NOT NULL,
 	`hour_ms` integer NOT NULL,
 	`account_id` text NOT NULL,
 	`api_key_id` text NOT NULL,
@@ -160,11 +161,10 @@ CREATE TABLE `request_rollups` (
 	`first_token_ms_sum` real NOT NULL,
 	`first_tokens` integer NOT NULL,
 	`attempts` integer NOT NULL,
-	PRIMARY KEY(`hour_ms`, `account_id`, `api_key_id`, `model`)
+	PRIMARY KEY(`level`, `hour_ms`, `account_id`, `api_key_id`, `model`)
 );
 --> statement-breakpoint
-CREATE INDEX `request_rollups_key` ON `request_rollups` (`api_key_id`,`hour_ms`);--> statement-breakpoint
-CREATE INDEX `request_rollups_account` ON `request_rollups` (`account_id`,`hour_ms`);--> statement-breakpoint
+CREATE INDEX `request_rollups_key` ON `request_rollups` (`api_key_id`,`level`,`hour_ms`);--> statement-breakpoint
 CREATE TABLE `requests` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`request_id` text NOT NULL,

@@ -99,6 +99,10 @@ describe("a finished request", () => {
         [START_MS + HOUR_MS, "acc_a", "key_a", "gpt-5.4", 1],
       ],
     );
+    for (const by of ["account", "key", "model"] as const)
+      expect(rollups.sums({ sinceMs: START_MS }, [by]).reduce((sum, { requests }) => sum + requests, 0)).toBe(
+        4,
+      );
     expect(rollups.topErrors({ sinceMs: START_MS }, 3)).toEqual([
       { errorCode: "usage_limit_reached", requests: 1 },
     ]);

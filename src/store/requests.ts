@@ -20,7 +20,7 @@ export type RequestStore = ReturnType<typeof createRequestStore>;
 export function createRequestStore({ client, transaction }: Connection, ledger: LedgerStore) {
   const insertRequest = prepareInsert<RequestRecord>(client, requests, { omit: ["id"] });
   const addToRollup = prepareInsert<RollupRow>(client, requestRollups, {
-    addOn: ["hourMs", "accountId", "apiKeyId", "model"],
+    addOn: ["level", "hourMs", "accountId", "apiKeyId", "model"],
   });
   const addToErrors = prepareInsert<ErrorRollupRow>(client, errorRollups, {
     addOn: ["hourMs", "accountId", "apiKeyId", "errorCode"],
@@ -32,12 +32,18 @@ export function createRequestStore({ client, transaction }: Connection, ledger: 
   const pruneErrors = client.prepare("DELETE FROM error_rollups WHERE hour_ms < ?");
 
   function insert(record: RequestRecord) {
-    const rollup = rollupOf(record);
+    const detail = rollupOf(record);
+    const { hourMs, accountId, apiKeyId } = detail;
     insertRequest(record);
-    addToRollup(rollup);
-    if (record.errorCode !== null) addToErrors({ ...rollup, errorCode: record.errorCode, requests: 1 });
+    addToRollup(detail);
+    addToRollup({ ...detail, level: "total", accountId: NONE, apiKeyId: NONE, model: NONE });
+    addToRollup({ ...detail, level: "account", apiKeyId: NONE, model: NONE });
+    addToRollup({ ...detail, level: "key", accountId: NONE, model: NONE });
+    addToRollup({ ...detail, level: "model", accountId: NONE, apiKeyId: NONE });
+    if (record.errorCode !== null)
+      addToErrors({ hourMs, accountId, apiKeyId, errorCode: record.errorCode, requests: 1 });
     if (record.apiKeyId !== null && record.totalCostMicros > 0)
-      ledger.charge(record.apiKeyId, rollup.hourMs, record.totalCostMicros);
+      ledger.charge(record.apiKeyId, hourMs, record.totalCostMicros);
   }
 
   return {
@@ -65,6 +71,7 @@ export function createRequestStore({ client, transaction }: Connection, ledger: 
 function rollupOf(record: RequestRecord): RollupRow {
   const { status, latencyFirstTokenMs } = record;
   return {
+    level: "detail",
     hourMs: record.requestedAtMs - (record.requestedAtMs % HOUR_MS),
     accountId: record.accountId ?? NONE,
     apiKeyId: record.apiKeyId ?? NONE,

@@ -2,7 +2,7 @@
 import { and, asc, desc, eq, gte, inArray, lt, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import type { Connection } from "./connection.ts";
 import { HOUR_MS } from "./requests.ts";
-import { errorRollups, requestRollups, requests } from "./schema.ts";
+import { errorRollups, type RollupLevel, requestRollups, requests } from "./schema.ts";
 
 /** Hours from `sinceMs` (its hour included) to before `untilMs`. An empty list means none; absent means all. */
 export interface RollupFilter {
@@ -47,10 +47,20 @@ export type RollupStore = ReturnType<typeof createRollupStore>;
 const hourOf = (ms: number) => ms - (ms % HOUR_MS);
 const total = (column: SQLWrapper) => sql<number>`coalesce(sum(${column}), 0)`;
 
+/** The coarsest level that still tells apart what is filtered or grouped by. */
+function levelFor(filter: RollupFilter, by: readonly RollupDimension[]): RollupLevel {
+  const split: RollupLevel[] = [];
+  if (filter.accountIds || by.includes("account")) split.push("account");
+  if (filter.apiKeyIds || by.includes("key")) split.push("key");
+  if (filter.models || by.includes("model")) split.push("model");
+  return split.length > 1 ? "detail" : (split[0] ?? "total");
+}
+
 export function createRollupStore({ orm }: Connection) {
-  function within(filter: RollupFilter): SQL | undefined {
+  function within(filter: RollupFilter, by: readonly RollupDimension[]): SQL | undefined {
     const { sinceMs, untilMs, accountIds, apiKeyIds, models } = filter;
     return and(
+      eq(requestRollups.level, levelFor(filter, by)),
       gte(requestRollups.hourMs, hourOf(sinceMs)),
       untilMs === undefined ? undefined : lt(requestRollups.hourMs, untilMs),
       accountIds && inArray(requestRollups.accountId, accountIds),
@@ -97,7 +107,7 @@ export function createRollupStore({ orm }: Connection) {
           attempts: total(requestRollups.attempts),
         })
         .from(requestRollups)
-        .where(within(filter));
+        .where(within(filter, by));
       const groups = by.map((dimension) => dimensions[dimension]);
       return groups.length === 0
         ? query.all()
@@ -149,6 +159,7 @@ export function createRollupStore({ orm }: Connection) {
         .where(
           and(
             eq(requestRollups.apiKeyId, apiKeyId),
+            eq(requestRollups.level, model === null ? "key" : "detail"),
             gte(requestRollups.hourMs, firstHourMs),
             model === null ? undefined : eq(requestRollups.model, model),
           ),

@@ -168,10 +168,18 @@ export const requests = sqliteTable(
   ],
 );
 
-/** Sums per hour × account × key × model; the empty string stands for "none", because NULL never equals itself in a key. */
+/** What the sums of a row are split by: nothing, one dimension, or all three. */
+export type RollupLevel = "total" | "account" | "key" | "model" | "detail";
+
+/**
+ * Sums per hour, once in all and once by account, by key, by model, and by all three: a chart then reads a few rows per
+ * hour, not every combination that occurred. The empty string stands for "none" and for "not split by this", because NULL
+ * never equals itself in a key.
+ */
 export const requestRollups = sqliteTable(
   "request_rollups",
   {
+    level: text("level").$type<RollupLevel>().notNull(),
     hourMs: integer("hour_ms").notNull(),
     accountId: text("account_id").notNull(),
     apiKeyId: text("api_key_id").notNull(),
@@ -192,9 +200,8 @@ export const requestRollups = sqliteTable(
     attempts: integer("attempts").notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.hourMs, table.accountId, table.apiKeyId, table.model] }),
-    index("request_rollups_key").on(table.apiKeyId, table.hourMs),
-    index("request_rollups_account").on(table.accountId, table.hourMs),
+    primaryKey({ columns: [table.level, table.hourMs, table.accountId, table.apiKeyId, table.model] }),
+    index("request_rollups_key").on(table.apiKeyId, table.level, table.hourMs),
   ],
 );
 
