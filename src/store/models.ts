@@ -10,7 +10,11 @@ export type ModelStore = ReturnType<typeof createModelStore>;
 export function createModelStore({ orm }: Connection) {
   return {
     loadAll(): ModelsRow[] {
-      return orm.select().from(accountModels).all();
+      return orm
+        .select()
+        .from(accountModels)
+        .orderBy(accountModels.accountId, accountModels.clientVersion)
+        .all();
     },
     /** The account must exist. */
     put(row: ModelsRow): void {

@@ -10,6 +10,7 @@ import { type ApiKeyStore, createApiKeyStore } from "./api-keys.ts";
 import { type AuditStore, createAuditStore } from "./audit.ts";
 import { backUp } from "./backup.ts";
 import { type Connection, openConnection, unwritable } from "./connection.ts";
+import { createDashboardAuthStore, type DashboardAuthStore } from "./dashboard-auth.ts";
 import { createLedgerStore, type LedgerStore } from "./ledger.ts";
 import { type DataDirLock, lockDataDir } from "./lock.ts";
 import { createModelStore, type ModelStore } from "./models.ts";
@@ -48,6 +49,7 @@ export interface Store {
   settings: SettingsStore;
   priceOverrides: PriceOverrideStore;
   audit: AuditStore;
+  dashboardAuth: DashboardAuthStore;
   /** The directory and the database file in it. */
   dataDir: string;
   databasePath: string;
@@ -157,6 +159,7 @@ function assembleStore(parts: {
     settings: createSettingsStore(connection),
     priceOverrides: createPriceOverrideStore(connection),
     audit: createAuditStore(connection),
+    dashboardAuth: createDashboardAuthStore(connection, box),
     dataDir,
     databasePath,
     transaction,

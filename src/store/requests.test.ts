@@ -4,9 +4,9 @@ import {
   type TemporaryStore,
   testAccount,
   testCredentials,
+  testKey,
   testRecord,
 } from "../testing/temporary-store.ts";
-import type { ApiKeyRow } from "./api-keys.ts";
 import { HOUR_MS } from "./requests.ts";
 
 const START_MS = Date.UTC(2026, 0, 1);
@@ -16,26 +16,6 @@ beforeEach(() => {
   home = createTemporaryStore();
 });
 afterEach(() => home.remove());
-
-export function testKey(name: string, changes: Partial<ApiKeyRow> = {}): ApiKeyRow {
-  return {
-    id: `key_${name}`,
-    name,
-    keyHash: `hash-${name}`,
-    keyPrefix: `sk-clb-${name}`,
-    isActive: true,
-    allowedModels: null,
-    enforcedModel: null,
-    enforcedReasoningEffort: null,
-    enforcedServiceTier: null,
-    assignedAccountIds: null,
-    balanceEnabled: false,
-    expiresAtMs: null,
-    createdAtMs: 1,
-    lastUsedAtMs: null,
-    ...changes,
-  };
-}
 
 describe("a finished request", () => {
   test("comes back from the log as it was recorded", () => {

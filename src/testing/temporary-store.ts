@@ -7,6 +7,7 @@ import type { Account, Credentials } from "../core/account.ts";
 import type { RequestRecord } from "../core/record.ts";
 import { Secret } from "../core/secret.ts";
 import { createLog, type Log } from "../ports.ts";
+import type { ApiKeyRow } from "../store/api-keys.ts";
 import { openStore, type Store } from "../store/open.ts";
 import { loadSqlite } from "../store/sqlite-native.ts";
 import { createFakeClock, type FakeClock } from "./fake-clock.ts";
@@ -148,6 +149,27 @@ export function testRecord(changes: Partial<RequestRecord> = {}): RequestRecord 
     latencyFirstTokenMs: 50,
     userAgent: "codex_exec/0.169.0",
     clientIp: "127.0.0.1",
+    ...changes,
+  };
+}
+
+/** `key_<name>`, active and without restrictions. */
+export function testKey(name: string, changes: Partial<ApiKeyRow> = {}): ApiKeyRow {
+  return {
+    id: `key_${name}`,
+    name,
+    keyHash: `hash-${name}`,
+    keyPrefix: `sk-clb-${name}`,
+    isActive: true,
+    allowedModels: null,
+    enforcedModel: null,
+    enforcedReasoningEffort: null,
+    enforcedServiceTier: null,
+    assignedAccountIds: null,
+    balanceEnabled: false,
+    expiresAtMs: null,
+    createdAtMs: 1,
+    lastUsedAtMs: null,
     ...changes,
   };
 }
