@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CodedError } from "../core/errors.ts";
 import { createLog, systemClock } from "../ports.ts";
-import { testAccount, testCredentials } from "../testing/temporary-store.ts";
+import { testAccount, testCredentials, testRecord } from "../testing/temporary-store.ts";
 import { openStore, type Store } from "./open.ts";
 
 let base: string;
@@ -47,7 +47,7 @@ async function otherProcess(dataDir: string, body: string) {
   const script = `
     const { openStore } = await import(${JSON.stringify(join(import.meta.dir, "open.ts"))});
     const { systemClock, createLog } = await import(${JSON.stringify(join(import.meta.dir, "../ports.ts"))});
-    const { testAccount, testCredentials } = await import(${JSON.stringify(join(import.meta.dir, "../testing/temporary-store.ts"))});
+    const { testAccount, testCredentials, testRecord } = await import(${JSON.stringify(join(import.meta.dir, "../testing/temporary-store.ts"))});
     const log = createLog({ level: "error", format: "text", write() {} });
     const store = openStore({ dataDir: ${JSON.stringify(dataDir)}, clock: systemClock, log });
     ${body}
@@ -116,6 +116,24 @@ describe("the data directory", () => {
     const store = open(base);
     expect(store.accounts.get("acc_a")).toEqual(testAccount("a"));
     expect(store.accounts.readCredentials("acc_a")?.accessToken.reveal()).toBe("access-killed");
+  });
+
+  test("killed while it writes, has sums that equal its rows", async () => {
+    for (let round = 0; round < 3; round++) {
+      const batch =
+        "store.requests.insertBatch(Array.from({ length: 20 }, () => testRecord({ apiKeyId: 'key_a' })));";
+      const other = await otherProcess(base, `${batch} setTimeout(() => { for (;;) { ${batch} } }, 0);`);
+      await other.kill9();
+      const store = open(base);
+      const rows = store.requestLog.count({}, 1_000_000);
+      expect(rows).toBeGreaterThanOrEqual(20 * (round + 1));
+      const sinceMs = testRecord().requestedAtMs;
+      expect(store.rollups.sums({ sinceMs })[0]?.requests).toBe(rows);
+      expect(store.rollups.keyUsage({ apiKeyId: "key_a", model: null, sinceMs }).inputTokens).toBe(
+        rows * 100,
+      );
+      store.close();
+    }
   });
 });
 
