@@ -151,7 +151,7 @@ function encode(events: SimEvent[], headers: HeaderList): Encoded {
   return {
     head,
     chunks,
-    whole: Buffer.concat([head, ...chunks]),
+    whole: Buffer.concat([head, ...chunks, LAST_CHUNK]),
     frames,
     allFrames: Buffer.concat(frames),
     warmFrames: Buffer.concat(warm),

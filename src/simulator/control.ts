@@ -1,15 +1,7 @@
 /** `/__sim/*`: the same controls as the in-process interface, as JSON over HTTP, for a separate process. */
 import { parseObject } from "./model-turns.ts";
 import { sendJson } from "./strike.ts";
-import type {
-  Canned,
-  FaultRule,
-  ScriptRule,
-  SimAccountPatch,
-  SimAccountSpec,
-  Simulator,
-  Storm,
-} from "./types.ts";
+import type { FaultRule, ScriptRule, Simulator, Storm } from "./types.ts";
 import type { WireReply, WireRequest } from "./wire.ts";
 
 export const CONTROL_PREFIX = "/__sim/";

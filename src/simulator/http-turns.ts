@@ -135,7 +135,7 @@ export function createHttpTurns(universe: Universe, turns: ModelTurns) {
     const steps = stepsOf({
       events: planned.events(),
       responseId: planned.responseId,
-      fault,
+      fault: turns.overflow(account, planned) ?? fault,
       gapMs: delivery.gapMs ?? 0,
       nowMs: now(),
     });

@@ -31,6 +31,8 @@ const UNSUPPORTED_PARAMETERS = [
 ];
 /** Prompts whose length is remembered; the oldest are forgotten first. */
 const MAX_CACHED_PROMPTS = 20_000;
+/** Catalogue tags kept, one per client version and list of models. */
+const MAX_KNOWN_ETAGS = 1000;
 /** Upstream caches in blocks of 128 tokens, from 1,024 on. */
 const CACHE_BLOCK_TOKENS = 128;
 const CACHE_MINIMUM_TOKENS = 1024;
@@ -38,6 +40,7 @@ const CACHE_MINIMUM_TOKENS = 1024;
 export function createModelTurns(universe: Universe) {
   const { options, random, models, journal, now } = universe;
   const promptCache = new Map<string, number>();
+  const etags = new Map<string, string>();
   const strict = options.strictBodies ?? true;
 
   function cachedTokens(account: SimAccount, key: string | null, inputTokens: number): number {
@@ -131,6 +134,14 @@ export function createModelTurns(universe: Universe) {
     return planned;
   }
 
+  /** What the stream of a prompt that is too long fails with; null: it fits. */
+  function overflow(account: SimAccount, planned: PlannedTurn): Fault | null {
+    if (planned.usage.inputTokens <= account.maxContextTokens) return null;
+    const message =
+      "Your input exceeds the context window of this model. Please adjust your input and try again.";
+    return { moment: "after_created", act: { kind: "failed", code: "context_length_exceeded", message } };
+  }
+
   /** Counts a turn as open until the returned function is called. */
   function open(account: SimAccount | null): (how: "finished" | "faulted" | "gone") => void {
     journal.counters.openRequests++;
@@ -148,7 +159,13 @@ export function createModelTurns(universe: Universe) {
 
   function etagFor(account: SimAccount, request: WireRequest): string {
     const version = /\/(\d+\.\d+\.\d+)/.exec(request.header("user-agent") ?? "")?.[1] ?? null;
-    return modelsEtag(visibleModels(models, version, account.models));
+    const key = `${version}|${account.models?.join(",") ?? "*"}`;
+    const known = etags.get(key);
+    if (known !== undefined) return known;
+    if (etags.size >= MAX_KNOWN_ETAGS) etags.clear();
+    const etag = modelsEtag(visibleModels(models, version, account.models));
+    etags.set(key, etag);
+    return etag;
   }
   function requestId(): string {
     return `req_${random.hex(32)}`;
@@ -169,7 +186,7 @@ export function createModelTurns(universe: Universe) {
     journal.counters.faultsFired++;
     entry.fault = `${fault.moment}:${fault.act.kind === "error" ? fault.act.name : fault.act.kind}`;
   }
-  return { refusal, plan, open, replyHeaders, requestId, noteFault };
+  return { refusal, plan, overflow, open, replyHeaders, requestId, noteFault };
 }
 
 export type ModelTurns = ReturnType<typeof createModelTurns>;

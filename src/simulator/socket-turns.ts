@@ -194,7 +194,7 @@ export function createSocketTurns(universe: Universe, turns: ModelTurns) {
     const steps = stepsOf({
       events: socketEvents(planned, body.generate ? rateLimitsEvent(account, now()) : null, turnState),
       responseId: planned.responseId,
-      fault,
+      fault: turns.overflow(account, planned) ?? fault,
       gapMs: script.delivery?.gapMs ?? 0,
       nowMs: now(),
     });
