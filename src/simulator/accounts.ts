@@ -7,7 +7,7 @@ import type {
   SimCredits,
   SimWindowSpec,
 } from "./types.ts";
-import type { HeaderList } from "./wire.ts";
+import type { HeaderList } from "./http-message.ts";
 
 const DEFAULT_WINDOWS: SimWindowSpec[] = [{ minutes: 300 }, { minutes: 10_080 }];
 const DEFAULT_PERCENT_PER_1K_TOKENS = 0.01;

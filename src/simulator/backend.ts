@@ -7,7 +7,8 @@ import { sendError, sendJson, strike } from "./strike.ts";
 import { TINY_PNG_BASE64 } from "./turns.ts";
 import type { RouteName } from "./types.ts";
 import { bearerToken, type Universe } from "./universe.ts";
-import type { WireReply, WireRequest } from "./wire.ts";
+import type { WireRequest } from "./http-message.ts";
+import type { WireReply } from "./wire.ts";
 
 const BACKEND = "/backend-api";
 /** Files remembered; the oldest are forgotten first. */

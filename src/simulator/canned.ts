@@ -5,7 +5,8 @@ import { planTurn, readTurnBody, type SimEvent } from "./turns.ts";
 import type { Canned } from "./types.ts";
 import { bearerToken, type Universe } from "./universe.ts";
 import { acceptWebSocket, encodeTextFrame, type SimSocket } from "./websocket.ts";
-import { encodeChunk, encodeHead, type HeaderList, type WireReply, type WireRequest } from "./wire.ts";
+import { encodeChunk, encodeHead, type HeaderList, type WireRequest } from "./http-message.ts";
+import { type WireReply } from "./wire.ts";
 
 const DEFAULT_EVENTS = 80;
 const DEFAULT_TOTAL_BYTES = 20_480;

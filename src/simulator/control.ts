@@ -2,7 +2,8 @@
 import { parseObject } from "./model-turns.ts";
 import { sendJson } from "./strike.ts";
 import type { FaultRule, ScriptRule, Simulator, Storm } from "./types.ts";
-import type { WireReply, WireRequest } from "./wire.ts";
+import type { WireRequest } from "./http-message.ts";
+import type { WireReply } from "./wire.ts";
 
 export const CONTROL_PREFIX = "/__sim/";
 

@@ -3,7 +3,8 @@ import type { Fault } from "./rules.ts";
 import type { SimEvent } from "./turns.ts";
 import type { Delivery, FaultAct } from "./types.ts";
 import type { SimSocket } from "./websocket.ts";
-import { encodeChunk, type HeaderList, type WireReply } from "./wire.ts";
+import { encodeChunk, type HeaderList } from "./http-message.ts";
+import { type WireReply } from "./wire.ts";
 
 /** Events are gathered up to this size before a write, when nothing asks for pauses. */
 const BATCH_BYTES = 64 * 1024;

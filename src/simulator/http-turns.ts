@@ -1,13 +1,14 @@
 /** `POST …/codex/responses` and `…/responses/compact`: one turn over HTTP. */
 import type { SimAccount } from "./accounts.ts";
 import { deliverBody, deliverSse, stepsOf, type Delivered } from "./deliver.ts";
-import { decodeBody, parseObject, placed, readTurnBody, type ModelTurns } from "./model-turns.ts";
+import { decodeBody, parseObject, placed, type ModelTurns } from "./model-turns.ts";
 import { detail, namedError } from "./named-errors.ts";
 import { sendError, sendJson, strike } from "./strike.ts";
-import { mint, usageBody, type TurnBody } from "./turns.ts";
+import { mint, usageBody, type TurnBody, readTurnBody } from "./turns.ts";
 import type { JournalEntry, ScriptRule } from "./types.ts";
 import { bearerToken, type Universe } from "./universe.ts";
-import type { HeaderList, WireReply, WireRequest } from "./wire.ts";
+import type { HeaderList, WireRequest } from "./http-message.ts";
+import type { WireReply } from "./wire.ts";
 
 export function createHttpTurns(universe: Universe, turns: ModelTurns) {
   const { journal, tokens, rules, random, options, now } = universe;

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { sendError, sendJson, strike } from "./strike.ts";
 import type { RouteName } from "./types.ts";
 import { bearerToken, type Universe } from "./universe.ts";
-import type { WireReply, WireRequest } from "./wire.ts";
+import type { WireRequest } from "./http-message.ts";
+import type { WireReply } from "./wire.ts";
 
 /** UPSTREAM: a device code lives 15 minutes; a browser's code ends sooner. */
 const DEVICE_CODE_MS = 15 * 60 * 1000;

@@ -1,7 +1,7 @@
 /** What was received, bounded, and the counters that let a test assert that nothing leaked. */
 import { createHash } from "node:crypto";
 import type { Counters, JournalEntry, RouteName, SimTransport } from "./types.ts";
-import type { HeaderList } from "./wire.ts";
+import type { HeaderList } from "./http-message.ts";
 
 export function createJournal(options: { limit: number; keepBodies: boolean; now: () => number }) {
   const { limit, keepBodies, now } = options;

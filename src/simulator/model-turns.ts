@@ -3,17 +3,10 @@ import { fillWindows, quotaHeaders, rollWindows, spentWindow, type SimAccount } 
 import { modelsEtag, visibleModels } from "./catalogue.ts";
 import { detail, namedError, type WireError } from "./named-errors.ts";
 import type { Fault } from "./rules.ts";
-import {
-  holdsForeignCiphertext,
-  planTurn,
-  readTurnBody,
-  tokensOf,
-  type PlannedTurn,
-  type TurnBody,
-} from "./turns.ts";
+import { holdsForeignCiphertext, planTurn, tokensOf, type PlannedTurn, type TurnBody } from "./turns.ts";
 import type { JournalEntry, Turn } from "./types.ts";
 import type { Universe } from "./universe.ts";
-import type { HeaderList, WireRequest } from "./wire.ts";
+import type { HeaderList, WireRequest } from "./http-message.ts";
 
 /** Parameters that the Codex backend refuses although the public API takes them. */
 const UNSUPPORTED_PARAMETERS = [
@@ -235,5 +228,3 @@ export function placed(fault: Fault | null): Fault | null {
       return fault;
   }
 }
-
-export { readTurnBody };

@@ -1,6 +1,6 @@
 /** Upstream's failures as they look on the wire: status, headers and body of each (UPSTREAM: errors). */
 import type { ErrorName } from "./types.ts";
-import type { HeaderList } from "./wire.ts";
+import type { HeaderList } from "./http-message.ts";
 
 export interface WireError {
   status: number;

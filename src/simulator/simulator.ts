@@ -12,7 +12,8 @@ import { createSocketTurns } from "./socket-turns.ts";
 import { sendError } from "./strike.ts";
 import type { AuthJson, Simulator, SimulatorOptions, SimulatorUrls } from "./types.ts";
 import { createUniverse } from "./universe.ts";
-import { listenHttp, type WireReply, type WireRequest, type WireServer } from "./wire.ts";
+import { type WireRequest } from "./http-message.ts";
+import { listenHttp, type WireReply, type WireServer } from "./wire.ts";
 
 export type * from "./types.ts";
 

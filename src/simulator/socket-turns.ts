@@ -1,15 +1,16 @@
 /** `GET …/codex/responses` with Upgrade: turns over one WebSocket, chained by response ids that only this socket knows. */
 import { rateLimitsEvent, type SimAccount } from "./accounts.ts";
 import { deliverFrames, stepsOf } from "./deliver.ts";
-import { parseObject, placed, readTurnBody, type ModelTurns } from "./model-turns.ts";
+import { parseObject, placed, type ModelTurns } from "./model-turns.ts";
 import { detail, errorFrame, namedError, type WireError } from "./named-errors.ts";
 import type { Fault } from "./rules.ts";
 import { errorOfAct, sendError, strike } from "./strike.ts";
-import { usageBody, type PlannedTurn, type SimEvent, type TurnBody } from "./turns.ts";
+import { usageBody, type PlannedTurn, type SimEvent, type TurnBody, readTurnBody } from "./turns.ts";
 import type { ScriptRule } from "./types.ts";
 import { bearerToken, type Universe } from "./universe.ts";
 import { acceptWebSocket, type SimSocket } from "./websocket.ts";
-import type { HeaderList, WireReply, WireRequest } from "./wire.ts";
+import type { HeaderList, WireRequest } from "./http-message.ts";
+import type { WireReply } from "./wire.ts";
 
 /** Upstream's life of a socket (UPSTREAM: "60 minutes"). */
 const SOCKET_LIFE_MS = 60 * 60 * 1000;

@@ -1,7 +1,8 @@
 /** Faults that strike before a reply has begun, on any HTTP route. */
 import { encodeError, namedError, type ErrorDetails, type WireError } from "./named-errors.ts";
 import type { FaultAct } from "./types.ts";
-import type { HeaderList, WireReply } from "./wire.ts";
+import type { HeaderList } from "./http-message.ts";
+import type { WireReply } from "./wire.ts";
 
 export function sendError(reply: WireReply, error: WireError, headers: HeaderList = []): number {
   const encoded = encodeError(error);

@@ -7,7 +7,7 @@ import { createSeededRandom } from "./random.ts";
 import { createRules } from "./rules.ts";
 import { createTokens } from "./tokens.ts";
 import type { SimAccountSpec, SimulatorOptions } from "./types.ts";
-import type { WireRequest } from "./wire.ts";
+import type { WireRequest } from "./http-message.ts";
 
 const DEFAULT_JOURNAL_LIMIT = 2000;
 

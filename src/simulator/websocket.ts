@@ -1,7 +1,7 @@
 /** The server's side of RFC 6455 on an upgraded connection: text frames, fragments, ping, pong, close. No deflate. */
 import { createHash } from "node:crypto";
-import type { HeaderList, WireReply, WireRequest } from "./wire.ts";
-import { encodeHead } from "./wire.ts";
+import type { WireReply } from "./wire.ts";
+import { encodeHead, type HeaderList, type WireRequest } from "./http-message.ts";
 
 /** The largest message upstream reads; a larger one closes the socket with 1009 (PRODUCT: image-heavy threads). */
 export const MAX_MESSAGE_BYTES = 16_777_216;
