@@ -16,9 +16,11 @@ import { createPool, type PooledAccount } from "./pool/pool.ts";
 import { createTokenKeeper } from "./pool/tokens.ts";
 import { createWaitingRoom } from "./pool/waiting.ts";
 import type { Ports } from "./ports.ts";
+import { createDrain } from "./proxy/drain.ts";
 import { createEngine } from "./proxy/engine.ts";
 import { createHttpAttempt } from "./proxy/http-attempt.ts";
 import { createResponsesRelay } from "./proxy/responses.ts";
+import { createServing } from "./proxy/serve.ts";
 import { openStore } from "./store/open.ts";
 import { createWriteBehind } from "./store/write-behind.ts";
 import { createHttp1Client } from "./upstream/http1.ts";
@@ -92,20 +94,9 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     connectTimeoutMs: config.upstreamConnectTimeoutMs,
     firstEventTimeoutMs: config.upstreamFirstEventTimeoutMs,
   });
-  const drainOver = new Set<() => void>();
-  let active = 0;
-  const relay = createResponsesRelay({
-    engine,
-    attempt,
-    pool,
-    clock,
-    prices: () => priceTable,
-    onRecord,
-    onDrainOver(callback) {
-      drainOver.add(callback);
-      return () => drainOver.delete(callback);
-    },
-  });
+  const drain = createDrain(clock);
+  const serving = createServing({ engine, attempt, pool, clock, drain, prices: () => priceTable, onRecord });
+  const relay = createResponsesRelay({ serving, clock, drain });
 
   const accountJobs = createAccountJobs({
     pool,
@@ -116,8 +107,12 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     usageIntervalMs: config.usageRefreshIntervalMs,
     askUsage: async (account) => asked(await wham.fetchUsage(target(account))),
     async askModels(account) {
-      const reply = asked(await wham.fetchModels(target(account), { clientVersion: DEFAULT_CLIENT_VERSION, etag: null }));
-      return reply.kind === "ok" ? { kind: "ok", value: reply.value.unchanged ? null : reply.value.models } : reply;
+      const reply = asked(
+        await wham.fetchModels(target(account), { clientVersion: DEFAULT_CLIENT_VERSION, etag: null }),
+      );
+      return reply.kind === "ok"
+        ? { kind: "ok", value: reply.value.unchanged ? null : reply.value.models }
+        : reply;
     },
     async askRouting(account) {
       const reply = asked(await wham.accountsCheck(target(account)));
@@ -135,8 +130,11 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     save: (account, credentials) => store.accounts.put(account, credentials),
     async whoami(token) {
       const result = await oauth.whoami(token);
-      if (result.outcome === "known") return { kind: "known", identity: result.identity, email: result.email, planType: result.planType };
-      return result.outcome === "unauthorized" ? { kind: "unauthorized" } : { kind: "unreachable", code: result.code };
+      if (result.outcome === "known")
+        return { kind: "known", identity: result.identity, email: result.email, planType: result.planType };
+      return result.outcome === "unauthorized"
+        ? { kind: "unauthorized" }
+        : { kind: "unreachable", code: result.code };
     },
     withoutOverwrite: () => settings.importWithoutOverwrite,
     onImported: (account) => void accountJobs.refresh(account.id),
@@ -150,7 +148,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     hostname: config.host,
     port: config.port,
     proxyRoutes: proxyRoutes({
-      relay: countActive(relay),
+      relay,
       access: createProxyAccess(config.proxyUnauthenticatedClientCidrs),
       clock,
       newRequestId: () => `req_${Buffer.from(random.bytes(12)).toString("hex")}`,
@@ -158,23 +156,15 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     application: (request) => application.fetch(request),
     onError(error) {
       log.error("request failed", { error: error.message });
-      return Response.json({ error: { code: "internal_error", message: "This is a defect in codex-lb; its log says more." } }, { status: 500 });
+      return Response.json(
+        { error: { code: "internal_error", message: "This is a defect in codex-lb; its log says more." } },
+        { status: 500 },
+      );
     },
   });
 
   function target(account: PooledAccount) {
     return { identity: account, credentials: account.credentials, routing: account.routing };
-  }
-
-  function countActive(inner: typeof relay): typeof relay {
-    return async (...parameters) => {
-      active++;
-      try {
-        return await inner(...parameters);
-      } finally {
-        active--;
-      }
-    };
   }
 
   function onRecord(record: RequestRecord): void {
@@ -234,14 +224,6 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     });
   }
 
-  async function drain(): Promise<void> {
-    const deadline = clock.monotonic() + config.shutdownDrainTimeoutMs;
-    while ((active > 0 || drainOver.size > 0) && clock.monotonic() < deadline) await Bun.sleep(20);
-    for (const end of [...drainOver]) end();
-    // The last words of ended streams leave with the next turns of the event loop.
-    if (drainOver.size > 0 || active > 0) await Bun.sleep(100);
-  }
-
   let started = false;
   return {
     async start() {
@@ -255,7 +237,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       draining = true;
       if (started) {
         server.stopAccepting();
-        await drain();
+        await drain.wait(config.shutdownDrainTimeoutMs);
       }
       await scheduler.stop();
       await tokens.stop();

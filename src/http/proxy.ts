@@ -2,7 +2,8 @@
 import { CodedError } from "../core/errors.ts";
 import type { Clock } from "../ports.ts";
 import { errorResponse } from "../proxy/answers.ts";
-import type { Caller, RelayRequest } from "../proxy/responses.ts";
+import type { RelayRequest } from "../proxy/responses.ts";
+import type { Caller } from "../proxy/serve.ts";
 import type { ProxyAccess } from "./access.ts";
 import { pathOf, type ProxyRoute } from "./server.ts";
 
@@ -28,6 +29,7 @@ export function proxyRoutes({ relay, access, clock, newRequestId }: ProxyRoutesP
         clientIp: peerIp,
       },
       allowedAccountIds: null,
+      budget: null,
     };
   }
 

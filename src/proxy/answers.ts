@@ -57,7 +57,8 @@ export function errorResponse(error: CodedError, surface: Surface, headers: Repl
   const all: ReplyHeaders = { ...headers, "content-type": "application/json" };
   if (error.retryAfterSeconds !== undefined) all["retry-after"] = String(error.retryAfterSeconds);
   const body = openAiErrorBody(error.code, error.message, { param: error.param ?? null });
-  const shownOnce = surface !== "openai" && (error.status === 403 || error.status === 404 || error.status === 413);
+  const shownOnce =
+    surface !== "openai" && (error.status === 403 || error.status === 404 || error.status === 413);
   return new Response(body, { status: shownOnce ? 400 : error.status, headers: all });
 }
 

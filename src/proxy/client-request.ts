@@ -58,7 +58,10 @@ function tooLarge(): CodedError {
 export function plainBody(body: Uint8Array, contentEncoding: string | null): Uint8Array {
   if (contentEncoding === null || contentEncoding === "identity") return body;
   if (contentEncoding !== "zstd") {
-    throw invalid("unsupported_content_encoding", `The content-encoding "${contentEncoding.slice(0, 32)}" is not supported; send zstd or none.`);
+    throw invalid(
+      "unsupported_content_encoding",
+      `The content-encoding "${contentEncoding.slice(0, 32)}" is not supported; send zstd or none.`,
+    );
   }
   try {
     return zstdDecompressSync(body, { maxOutputLength: MAX_BODY_BYTES });
@@ -74,9 +77,12 @@ export function requestFacts(plain: Uint8Array, header: (name: string) => string
   if (!scan.ok) throw invalid("invalid_json", `The request is not valid JSON: ${scan.problem}.`);
   const { fields } = scan;
   const model = asText(fields.get("model"));
-  if (model === null) throw invalid("missing_model", 'The request names no model: set "model" to a string.', "model");
+  if (model === null)
+    throw invalid("missing_model", 'The request names no model: set "model" to a string.', "model");
   const clientMetadata = asRecord(fields.get("client_metadata"));
-  const turn = turnMetadata(header("x-codex-turn-metadata") ?? asText(clientMetadata?.["x-codex-turn-metadata"]));
+  const turn = turnMetadata(
+    header("x-codex-turn-metadata") ?? asText(clientMetadata?.["x-codex-turn-metadata"]),
+  );
   return {
     model,
     serviceTier: asText(fields.get("service_tier")),
@@ -103,7 +109,11 @@ function bounded(id: string | null): string | null {
   return id === null ? null : id.slice(0, MAX_ID_CHARS);
 }
 
-function requestKind(generate: unknown, turn: Record<string, unknown> | null, subagent: string | null): string {
+function requestKind(
+  generate: unknown,
+  turn: Record<string, unknown> | null,
+  subagent: string | null,
+): string {
   if (generate === false) return "prewarm";
   if (turn?.thread_source === "thread_title") return "title";
   if (subagent === "review" || turn?.subagent_kind === "review") return "review";

@@ -1,8 +1,20 @@
 /** The one attempt engine: picks an account, makes an attempt, reads its outcome, moves on. Every transport plugs into it. */
 import { type AffinityVerdict, affinityVerdict, type ConversationKey } from "../core/affinity.ts";
 import type { AttemptRecord } from "../core/record.ts";
-import { type Refusal, refusalForFailure, refusalForLostOwner, refusalForNoAccount } from "../core/refusal.ts";
-import { type AttemptHistory, type AttemptLimits, decide, type Failure, readFailure, type Seen } from "../core/retry.ts";
+import {
+  type Refusal,
+  refusalForFailure,
+  refusalForLostOwner,
+  refusalForNoAccount,
+} from "../core/refusal.ts";
+import {
+  type AttemptHistory,
+  type AttemptLimits,
+  decide,
+  type Failure,
+  readFailure,
+  type Seen,
+} from "../core/retry.ts";
 import type { Verdict } from "../core/selection.ts";
 import type { DashboardSettings } from "../core/settings.ts";
 import type { Lease, Pool, PooledAccount } from "../pool/pool.ts";
@@ -83,7 +95,10 @@ export interface EnginePorts {
 
 export interface Engine {
   /** Runs `attempt` on one account after another until one commits. The committed lease is the caller's to release. */
-  route<T>(request: RoutedRequest, attempt: (context: AttemptContext) => Promise<Attempted<T>>): Promise<Routed<T>>;
+  route<T>(
+    request: RoutedRequest,
+    attempt: (context: AttemptContext) => Promise<Attempted<T>>,
+  ): Promise<Routed<T>>;
 }
 
 export function createEngine(ports: EnginePorts): Engine {
@@ -150,7 +165,13 @@ export function createEngine(ports: EnginePorts): Engine {
     }
   }
 
-  function record(trace: Trace, account: PooledAccount, outcome: string, status: number | null, started: number): void {
+  function record(
+    trace: Trace,
+    account: PooledAccount,
+    outcome: string,
+    status: number | null,
+    started: number,
+  ): void {
     trace.attempts.push({ accountId: account.id, outcome, status, ms: clock.monotonic() - started });
   }
 
@@ -173,7 +194,13 @@ export function createEngine(ports: EnginePorts): Engine {
         connectMs: null,
       };
       if (affinity.kind === "move" && affinity.lostOwner) {
-        return { kind: "refused", refusal: lostOwner(affinity.lostOwner), account: null, failure: null, trace };
+        return {
+          kind: "refused",
+          refusal: lostOwner(affinity.lostOwner),
+          account: null,
+          failure: null,
+          trace,
+        };
       }
       const owned = ownedBy(request, pool);
       const turnStateOwner = turnStateOwnerOf(request, pool);
@@ -278,8 +305,15 @@ export function createEngine(ports: EnginePorts): Engine {
               break onAccount;
             case "give_up": {
               lease.release();
-              if (outcome.answer === "upstream" && answer) return { kind: "answer", answer, account, failure, trace };
-              return { kind: "refused", refusal: refusalForFailure(failure, clock.now()), account, failure, trace };
+              if (outcome.answer === "upstream" && answer)
+                return { kind: "answer", answer, account, failure, trace };
+              return {
+                kind: "refused",
+                refusal: refusalForFailure(failure, clock.now()),
+                account,
+                failure,
+                trace,
+              };
             }
           }
         }

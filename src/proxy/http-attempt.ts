@@ -57,7 +57,10 @@ export interface HttpAttemptPorts {
   firstEventTimeoutMs: number;
 }
 
-export type HttpAttempt = (request: HttpAttemptRequest, context: AttemptContext) => Promise<Attempted<CommittedReply>>;
+export type HttpAttempt = (
+  request: HttpAttemptRequest,
+  context: AttemptContext,
+) => Promise<Attempted<CommittedReply>>;
 
 export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
   const { http, clock, connectTimeoutMs, firstEventTimeoutMs } = ports;
@@ -136,7 +139,11 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
   }
 
   /** Reads until content begins, the preamble has been held long enough, or the reply turns out to be a failure. */
-  async function holdPreamble(reply: CommittedReply, observer: ReplyObserver, timeout: Timeout): Promise<Seen | null> {
+  async function holdPreamble(
+    reply: CommittedReply,
+    observer: ReplyObserver,
+    timeout: Timeout,
+  ): Promise<Seen | null> {
     let heldBytes = 0;
     let hold: Timeout | null = null;
     let waiting: Promise<Uint8Array | null> | null = null;
@@ -154,7 +161,8 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
             bytes = first;
           } else bytes = await bytes;
         }
-        if (bytes === null) return { ...NOTHING_SEEN, transport: { phase: "first_event", code: "ended_early" } };
+        if (bytes === null)
+          return { ...NOTHING_SEEN, transport: { phase: "first_event", code: "ended_early" } };
         reply.held.push(bytes);
         heldBytes += bytes.byteLength;
         reply.scanner!.push(bytes);

@@ -61,7 +61,12 @@ export function requestRecord(input: {
   const webSearchCalls = summary?.webSearchCalls ?? 0;
   const generatedImages = summary?.imageCalls ?? 0;
   const cost = priceOf(
-    { ...tokens, model: model ?? "", serviceTier, toolCalls: { webSearch: webSearchCalls, images: generatedImages } },
+    {
+      ...tokens,
+      model: model ?? "",
+      serviceTier,
+      toolCalls: { webSearch: webSearchCalls, images: generatedImages },
+    },
     prices,
   );
   return {
@@ -121,5 +126,9 @@ function selectionRecord({ verdict, affinity }: Trace): SelectionRecord | null {
     for (const accountId of ids) candidates.push({ accountId, score: null, rejection: reason });
   }
   const why = affinity.kind === "none" ? verdict.reason : `${affinity.reason} ${verdict.reason}`;
-  return { strategy: verdict.strategy, reason: why, candidates: candidates.slice(0, MAX_RECORDED_CANDIDATES) };
+  return {
+    strategy: verdict.strategy,
+    reason: why,
+    candidates: candidates.slice(0, MAX_RECORDED_CANDIDATES),
+  };
 }

@@ -2,6 +2,7 @@
 import { formatEvent } from "../core/sse.ts";
 import type { Clock } from "../ports.ts";
 import { TransportError } from "../upstream/http1.ts";
+import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
 import type { CommittedReply } from "./http-attempt.ts";
 
@@ -18,8 +19,7 @@ export interface RelayTimes {
 export interface RelayOptions {
   client: ClientPresence;
   clock: Clock;
-  /** Calls back when open streams have to end (shutdown); returns how to unregister. */
-  onDrainOver(callback: () => void): () => void;
+  drain: Drain;
   onEnd(end: RelayEnd, times: RelayTimes): void;
 }
 
@@ -40,7 +40,7 @@ export function relayReply(reply: CommittedReply, options: RelayOptions): Readab
     reply.cancel();
     end("client_left");
   });
-  const unregisterDrain = options.onDrainOver(() => {
+  const closeDrain = options.drain.open(() => {
     drained = true;
     reply.cancel();
   });
@@ -49,7 +49,7 @@ export function relayReply(reply: CommittedReply, options: RelayOptions): Readab
     if (ended) return;
     ended = true;
     unregisterLeave();
-    unregisterDrain();
+    closeDrain();
     times.endedAt = clock.monotonic();
     options.onEnd(how, times);
   }
@@ -62,7 +62,8 @@ export function relayReply(reply: CommittedReply, options: RelayOptions): Readab
     noteFirstToken();
   }
   function noteFirstToken(): void {
-    if (times.firstTokenAt === null && reply.observer?.phase() !== "preamble") times.firstTokenAt = clock.monotonic();
+    if (times.firstTokenAt === null && reply.observer?.phase() !== "preamble")
+      times.firstTokenAt = clock.monotonic();
   }
 
   async function pump(controller: DirectController): Promise<void> {

@@ -1,0 +1,305 @@
+/** Serves one HTTP request through the attempt engine and records what came of it: the part that every HTTP route shares. */
+import type { PriceTable } from "../core/pricing.ts";
+import type { RequestRecord, RequestStatus } from "../core/record.ts";
+import type { Refusal } from "../core/refusal.ts";
+import { withoutSealedItems } from "../core/strip.ts";
+import { readRateLimitHeaders, readRateLimitsEvent } from "../core/windows-read.ts";
+import type { Pool, PooledAccount } from "../pool/pool.ts";
+import type { Clock } from "../ports.ts";
+import type { ReplyHeaders } from "./answers.ts";
+import { plainBody, type RequestFacts } from "./client-request.ts";
+import type { Drain } from "./drain.ts";
+import type { AttemptContext, ClientPresence, Engine, Trace, UpstreamAnswer } from "./engine.ts";
+import type { CommittedReply, HttpAttempt } from "./http-attempt.ts";
+import { type RequestEnd, type RequestOrigin, requestRecord } from "./record.ts";
+import type { RelayEnd, RelayTimes } from "./relay.ts";
+
+/** What a key may still spend. Every reservation ends in `settle`, whatever became of the request. */
+export interface Budget {
+  /** Holds an estimate, or says why not. May wait for other requests of the key to settle. */
+  reserve(ask: { model: string; bodyBytes: number; client: ClientPresence }): Promise<Refusal | null>;
+  /** The true figures; with none of them the reservation is given back. */
+  settle(record: RequestRecord): void;
+}
+
+/** Who sent a request, as the door established it. */
+export interface Caller {
+  origin: RequestOrigin;
+  allowedAccountIds: ReadonlySet<string> | null;
+  /** null: no key, or one without limits. */
+  budget: Budget | null;
+}
+
+/** How answers look to this kind of client. */
+export interface AnswerShape {
+  refusal(refusal: Refusal, headers: ReplyHeaders): Response;
+  /** Upstream's own answer to a request that is itself at fault. */
+  upstream(answer: UpstreamAnswer, headers: ReplyHeaders): Response;
+  /** The reply to relay. Must end with exactly one call of `onEnd`. */
+  reply(
+    reply: CommittedReply,
+    headers: ReplyHeaders,
+    onEnd: (end: RelayEnd, times: RelayTimes) => void,
+  ): Response;
+}
+
+export interface ServeRequest {
+  caller: Caller;
+  facts: RequestFacts;
+  client: ClientPresence;
+  method: string;
+  /** Upstream's path below its base, with query. */
+  path: string;
+  headers: Iterable<[string, string]>;
+  /** As it is to be sent; `contentEncoding` says how it is packed. */
+  body: Uint8Array | null;
+  contentEncoding: string | null;
+  /** Look at the reply as a Responses event stream. */
+  observe: boolean;
+  shape: AnswerShape;
+}
+
+export interface ServePorts {
+  engine: Engine;
+  attempt: HttpAttempt;
+  pool: Pool;
+  clock: Clock;
+  drain: Drain;
+  prices(): PriceTable;
+  onRecord(record: RequestRecord): void;
+}
+
+export interface Serving {
+  serve(request: ServeRequest): Promise<Response>;
+  /** Records a request that never reached the engine: it could not be read, or was not let in. */
+  recordRefused(
+    caller: Caller,
+    facts: RequestFacts | null,
+    end: { status: RequestStatus; code: string; message: string | null },
+  ): void;
+  /** What a reply's head tells about its account: windows, and the turn state that it now owns. */
+  noteReplyHead(account: PooledAccount, headers: Iterable<[string, string]>): void;
+}
+
+export function createServing(ports: ServePorts): Serving {
+  const { engine, attempt, pool, clock, drain } = ports;
+
+  function finish(
+    caller: Caller,
+    facts: RequestFacts | null,
+    outcome: {
+      trace: Trace | null;
+      account: PooledAccount | null;
+      reply: CommittedReply | null;
+      end: RequestEnd;
+    },
+  ): void {
+    const summary = outcome.reply?.observer?.summary() ?? null;
+    const record = requestRecord({
+      origin: caller.origin,
+      facts,
+      ...outcome,
+      summary,
+      prices: ports.prices(),
+    });
+    caller.budget?.settle(record);
+    ports.onRecord(record);
+  }
+
+  function noteReplyHead(account: PooledAccount, headers: Iterable<[string, string]>): void {
+    const now = clock.now();
+    const list = [...headers];
+    const reading = readRateLimitHeaders(list, now);
+    if (reading) pool.read(account.id, reading);
+    const turnState = list.find(([name]) => name === "x-codex-turn-state")?.[1];
+    if (turnState) pool.affinity.set({ kind: "turn_state", key: turnState }, account.id, now);
+  }
+
+  function noteReplyEnd(account: PooledAccount, { observer }: CommittedReply): void {
+    if (!observer) return;
+    const now = clock.now();
+    const event = observer.rateLimits();
+    const reading = event === null ? null : readRateLimitsEvent(event, now);
+    if (reading) pool.read(account.id, reading);
+    const { responseId } = observer.summary();
+    if (responseId) pool.affinity.set({ kind: "response", key: responseId }, account.id, now);
+  }
+
+  return {
+    noteReplyHead,
+    recordRefused(caller, facts, { status, code, message }) {
+      const end = endOf({ status, errorCode: code, errorMessage: message, endedAt: clock.monotonic() });
+      finish(caller, facts, { trace: null, account: null, reply: null, end });
+    },
+    async serve(request) {
+      const closeDrain = drain.open();
+      try {
+        return await serve(request);
+      } finally {
+        closeDrain();
+      }
+    },
+  };
+
+  async function serve(request: ServeRequest): Promise<Response> {
+    const { caller, facts, client, shape } = request;
+    const { origin } = caller;
+    const headers: ReplyHeaders = { "x-request-id": origin.requestId };
+    const refused = await caller.budget?.reserve({
+      model: facts.model,
+      bodyBytes: request.body?.byteLength ?? 0,
+      client,
+    });
+    if (refused) {
+      const end = endOf({ ...refusedEnd(refused), endedAt: clock.monotonic() });
+      finish({ ...caller, budget: null }, facts, { trace: null, account: null, reply: null, end });
+      return shape.refusal(refused, headers);
+    }
+
+    const form = requestForm(request);
+    const routed = await engine.route(
+      {
+        requestId: origin.requestId,
+        receivedAtMs: origin.receivedAtMs,
+        receivedAt: origin.receivedAt,
+        model: facts.model === "" ? null : facts.model,
+        keys: facts.keys,
+        keyId: origin.apiKeyId,
+        allowedAccountIds: caller.allowedAccountIds,
+        client,
+      },
+      (context) =>
+        attempt(
+          {
+            method: request.method,
+            path: request.path,
+            client,
+            observe: request.observe,
+            ...form(context),
+          },
+          context,
+        ),
+    );
+    const { trace } = routed;
+    headers["server-timing"] = serverTiming(trace, clock.monotonic() - origin.receivedAt);
+    switch (routed.kind) {
+      case "left": {
+        const end = endOf({ status: "cancelled", errorCode: "client_left", endedAt: clock.monotonic() });
+        finish(caller, facts, { trace, account: routed.account, reply: null, end });
+        return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+      }
+      case "refused": {
+        const end = endOf({ ...refusedEnd(routed.refusal), endedAt: clock.monotonic() });
+        finish(caller, facts, { trace, account: routed.account, reply: null, end });
+        return shape.refusal(routed.refusal, headers);
+      }
+      case "answer": {
+        const { answer, failure, account } = routed;
+        const end = endOf({
+          errorCode: failure?.code ?? `http_${answer.status}`,
+          errorMessage: "OpenAI refused the request itself.",
+          upstreamStatusCode: answer.status,
+          upstreamTransport: "http",
+          endedAt: clock.monotonic(),
+        });
+        finish(caller, facts, { trace, account, reply: null, end });
+        return shape.upstream(answer, headers);
+      }
+      case "committed": {
+        const { value: reply, lease } = routed;
+        const { account } = lease;
+        noteReplyHead(account, reply.headers);
+        return shape.reply(reply, headers, (how, times) => {
+          lease.release();
+          noteReplyEnd(account, reply);
+          finish(caller, facts, { trace, account, reply, end: relayEnd(how, times, reply) });
+        });
+      }
+    }
+  }
+}
+
+/** nginx's code for a client that closed before it was answered; nobody reads it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** The request's headers and body for an attempt; without sealed items once an account could not read them. */
+function requestForm(request: ServeRequest): (context: AttemptContext) => {
+  headers: Iterable<[string, string]>;
+  body: Uint8Array | null;
+} {
+  let stripped: Uint8Array | null | undefined;
+  return ({ strip }) => {
+    const { headers, body, contentEncoding } = request;
+    if (!strip || body === null) return { headers, body };
+    stripped ??= withoutSealedItems(plainBody(body, contentEncoding));
+    if (stripped === null) return { headers, body };
+    return { headers: [...headers].filter(([name]) => name !== "content-encoding"), body: stripped };
+  };
+}
+
+function endOf(fields: Partial<RequestEnd> & Pick<RequestEnd, "endedAt">): RequestEnd {
+  return {
+    status: "error",
+    errorCode: null,
+    errorMessage: null,
+    upstreamStatusCode: null,
+    firstTokenAt: null,
+    upstreamTransport: null,
+    lane: "pool",
+    ...fields,
+  };
+}
+
+export function refusedEnd(refusal: Refusal): Pick<RequestEnd, "status" | "errorCode" | "errorMessage"> {
+  let status: RequestStatus = "error";
+  if (refusal.code === "usage_limit_reached") status = "quota";
+  else if (refusal.status === 429) status = "rate_limit";
+  return { status, errorCode: refusal.code, errorMessage: refusal.message };
+}
+
+function relayEnd(how: RelayEnd, times: RelayTimes, reply: CommittedReply): RequestEnd {
+  const base = endOf({
+    endedAt: times.endedAt,
+    firstTokenAt: times.firstTokenAt,
+    upstreamStatusCode: reply.status,
+    upstreamTransport: "http",
+  });
+  const summary = reply.observer?.summary();
+  if (summary?.terminal === "failed") {
+    return {
+      ...base,
+      errorCode: summary.errorCode,
+      errorMessage: "OpenAI ended the response with a failure.",
+    };
+  }
+  if (summary?.terminal) return { ...base, status: "ok", errorCode: summary.errorCode };
+  switch (how) {
+    case "completed":
+      return { ...base, status: "ok" };
+    case "client_left":
+      return { ...base, status: "cancelled", errorCode: "client_left" };
+    case "cut":
+      return {
+        ...base,
+        errorCode: "upstream_cut",
+        errorMessage: "The connection to OpenAI broke before the end.",
+      };
+    case "drained":
+      return { ...base, errorCode: "server_shutdown", errorMessage: "codex-lb was stopped before the end." };
+  }
+}
+
+/** Milliseconds per stage up to the moment the reply's head is sent (W3C Server-Timing). */
+export function serverTiming(trace: Trace, firstByteMs: number): string {
+  const attemptsMs = trace.attempts.reduce((sum, attempt) => sum + attempt.ms, 0);
+  const oursMs = Math.max(0, firstByteMs - attemptsMs - trace.queueMs);
+  const part = (name: string, ms: number) => `${name};dur=${ms.toFixed(2)}`;
+  return [
+    part("queue", trace.queueMs),
+    part("select", trace.selectMs),
+    part("refresh", trace.refreshMs),
+    part("connect", trace.connectMs ?? 0),
+    part("first-byte", firstByteMs),
+    part("ours", oursMs),
+  ].join(", ");
+}
