@@ -42,6 +42,7 @@ function account(index: number): Candidate {
     maxInFlight: 64,
     lastPickedSeq: 0,
     models: new Set(["gpt-5.5", "gpt-6.1-sol"]),
+    unavailableModels: new Map(),
     capacityWeight: 1,
   };
 }

@@ -2,7 +2,7 @@
 import type { Account, AccountState } from "./account.ts";
 import { CodedError } from "./errors.ts";
 import type { AccountEffect } from "./retry.ts";
-import { SCOPE_ALL, usedPercentAt, type Window } from "./windows.ts";
+import { isSpent, SCOPE_ALL, type Window } from "./windows.ts";
 
 /** What happens to an account. Every effect of a failed attempt is one; those that touch no state change nothing. */
 export type AccountEvent =
@@ -102,7 +102,7 @@ function readWindows(
 ): Transition {
   const own = reading.windows.filter((window) => window.scope === SCOPE_ALL);
   const last = own
-    .filter((window) => usedPercentAt(window, nowMs) >= 100)
+    .filter((window) => isSpent(window, nowMs))
     .reduce<Window | null>((a, b) => (a === null || b.resetAtMs > a.resetAtMs ? b : a), null);
   if (last !== null && reading.hasCredits !== true) {
     const wasActive = { ...fieldsOf(current), state: "active" as const };

@@ -124,6 +124,10 @@ test("what is remembered of a pool follows its changes", () => {
   expect(pick()).toBe("A");
   pool.push(candidate("C", { windows: [week(1)] }));
   expect(pick()).toBe("C");
+  pool[2]!.unavailableModels = new Map([["m", nowMs + 1]]);
+  expect(pick()).toBe("A");
+  pool[2]!.unavailableModels = new Map();
+  expect(pick()).toBe("C");
   pool.splice(0, 2);
   expect(pick()).toBe("C");
 });

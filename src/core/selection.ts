@@ -79,7 +79,7 @@ export function select(candidates: readonly Candidate[], request: SelectionReque
       spentUntilMs[row] === 0 &&
       candidate.coolingUntilMs <= nowMs &&
       candidate.inFlight < candidate.maxInFlight &&
-      candidate.unavailableModels === undefined &&
+      (candidate.unavailableModels === undefined || candidate.unavailableModels.size === 0) &&
       (candidate.reserveAtPercent === null || maxUsed[row]! < candidate.reserveAtPercent);
     if (!clear) {
       const reason = examine(candidate, row, columns, request);
@@ -185,7 +185,7 @@ const SCORES: Readonly<
   single_account: () => 0,
   /** Drawn with the chance of what is left of the tightest window; never 0, so that everyone eligible can be drawn. */
   capacity_weighted: (candidate, row, { maxUsed }) =>
-    (-Math.max(100 - maxUsed[row]!, 1) * Math.max(candidate.capacityWeight, MIN_CAPACITY)) /
+    (-Math.max(100 - maxUsed[row]!, 1) * (candidate.capacityWeight + MIN_CAPACITY)) /
     (1 + candidate.inFlight),
   /** Among those that reset in the same minute the least used. */
   reset_first: (_, row, { resetMinute, usedKey }) => resetMinute[row]! + usedKey[row]! / 10_000,

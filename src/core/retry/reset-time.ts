@@ -1,5 +1,5 @@
 /** When a limit ends: from the error's fields, the quota headers, `retry-after`, upstream's words, or the windows as last read. */
-import { SCOPE_ALL, usedPercentAt, type Window } from "../windows.ts";
+import { isSpent, SCOPE_ALL, type Window } from "../windows.ts";
 import type { UpstreamError } from "./upstream-error.ts";
 
 const SECOND_MS = 1_000;
@@ -37,7 +37,7 @@ export function confirmedSpent(
 ): SpentUntil | null {
   const spent = [
     ...headerWindows(error, scope).filter((window) => (window.usedPercent ?? 0) >= 100),
-    ...windows.filter((window) => window.scope === scope && usedPercentAt(window, nowMs) >= 100),
+    ...windows.filter((window) => window.scope === scope && isSpent(window, nowMs)),
   ].filter((window) => window.resetAtMs > nowMs);
   const last = spent.toSorted((a, b) => b.resetAtMs - a.resetAtMs)[0];
   return last === undefined ? null : { untilMs: last.resetAtMs, windowMinutes: last.minutes };

@@ -56,8 +56,8 @@ export function windowColumns(candidates: readonly Candidate[], scope: string, n
 export function modelColumn(candidates: readonly Candidate[], model: string): ModelColumn {
   const byModel = remembered(modelMemo, candidates, () => new Map<string, ModelColumn>());
   let column = byModel.get(model);
-  if (column === undefined || column.length < candidates.length) {
-    column = Array.from<undefined>({ length: candidates.length });
+  if (column === undefined) {
+    column = Array.from<undefined>({ length: candidates.length }); // It grows with the pool by itself.
     keep(byModel, model, column);
   }
   return column;

@@ -34,6 +34,12 @@ describe("for any pool", () => {
     maxInFlight: fc.constantFrom(2, 4, 100),
     lastPickedSeq: fc.integer({ min: 0, max: 9 }),
     models: fc.constantFrom(null, new Set(["m"]), new Set(["other"])),
+    unavailableModels: fc.constantFrom(
+      undefined,
+      new Map(),
+      new Map([["m", nowMs + 1]]),
+      new Map([["m", nowMs]]),
+    ),
     capacityWeight: fc.constantFrom(0, 1, 10),
   });
   const poolArb = fc
@@ -61,6 +67,7 @@ describe("for any pool", () => {
       (most < 100 || one.hasCredits === true) &&
       (one.reserveAtPercent === null || most < one.reserveAtPercent) &&
       (asked.model === null || one.models === null || one.models.has(asked.model)) &&
+      (asked.model === null || (one.unavailableModels?.get(asked.model) ?? 0) <= nowMs) &&
       one.coolingUntilMs <= nowMs &&
       one.inFlight < one.maxInFlight &&
       (asked.allowedAccountIds === null || asked.allowedAccountIds.has(one.id)) &&
@@ -82,6 +89,7 @@ describe("for any pool", () => {
         if (kept !== undefined) expect(verdict.pick).toBe(kept);
         const rejected = verdict.rejections.reduce((sum, { count }) => sum + count, 0);
         expect(rejected + eligible.length).toBe(pool.length);
+        expect(select(pool, { ...asked, random: seeded(seed) }).pick).toBe(verdict.pick);
         expect(verdict.ranking.map(({ id }) => id)).toHaveLength(Math.min(5, eligible.length));
         expect(verdict.ranking[0]?.id).toBe(verdict.pick?.id as string);
       }),
