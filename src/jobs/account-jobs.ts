@@ -7,7 +7,8 @@ import type { Clock, Log, Random } from "../ports.ts";
 import type { Job } from "./scheduler.ts";
 
 /** What a small call to upstream came to. */
-export type Asked<T> = { kind: "ok"; value: T } | { kind: "unauthorized"; code: string | null } | { kind: "failed"; code: string };
+export type Asked<T> =
+  { kind: "ok"; value: T } | { kind: "unauthorized"; code: string | null } | { kind: "failed"; code: string };
 
 export interface AccountJobsPorts {
   pool: Pool;
@@ -59,9 +60,10 @@ export function createAccountJobs(ports: AccountJobsPorts): AccountJobs {
   async function withToken<T>(account: PooledAccount, ask: () => Promise<Asked<T>>): Promise<Asked<T>> {
     const token = await (tokens.ensure(account.id) ?? null);
     if (token && token.kind !== "fresh") return lost(account, token);
+    const used = account.credentials;
     const first = await ask();
     if (first.kind !== "unauthorized") return first;
-    const renewed = await tokens.refresh(account.id, "unauthorized_recovery");
+    const renewed = await tokens.refresh(account.id, "unauthorized_recovery", used);
     if (renewed.kind !== "fresh") return lost(account, renewed);
     const second = await ask();
     if (second.kind === "unauthorized") {
@@ -74,7 +76,10 @@ export function createAccountJobs(ports: AccountJobsPorts): AccountJobs {
     }
     return second;
   }
-  function lost<T>(account: PooledAccount, token: { kind: "login_lost"; code: string; reason: string } | { kind: "failed"; code: string }): Asked<T> {
+  function lost<T>(
+    account: PooledAccount,
+    token: { kind: "login_lost"; code: string; reason: string } | { kind: "failed"; code: string },
+  ): Asked<T> {
     if (token.kind === "login_lost") pool.apply(account.id, { kind: "reauth", reason: token.reason });
     return { kind: "failed", code: token.code };
   }

@@ -14,20 +14,35 @@ export interface Scheduler {
   stop(): Promise<void>;
 }
 
-export function createScheduler({ clock, log, jobs }: { clock: Clock; log: Log; jobs: readonly Job[] }): Scheduler {
+export function createScheduler({
+  clock,
+  log,
+  jobs,
+}: {
+  clock: Clock;
+  log: Log;
+  jobs: readonly Job[];
+}): Scheduler {
   const timers = new Map<string, Timer>();
   const running = new Set<Promise<void>>();
   let stopped = false;
 
   function plan(job: Job): void {
-    if (!stopped) timers.set(job.name, clock.schedule(job.everyMs(), () => launch(job)));
+    if (!stopped)
+      timers.set(
+        job.name,
+        clock.schedule(job.everyMs(), () => launch(job)),
+      );
   }
   function launch(job: Job): void {
     const run = (async () => {
       try {
         await job.run();
       } catch (error) {
-        log.error("job failed", { job: job.name, error: error instanceof Error ? error.message : String(error) });
+        log.error("job failed", {
+          job: job.name,
+          error: error instanceof Error ? error.message : String(error),
+        });
       }
     })();
     running.add(run);

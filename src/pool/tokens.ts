@@ -26,9 +26,12 @@ export type TokenState =
 export interface TokenKeeper {
   /** null: the access token is good for now. Otherwise what came of refreshing it. */
   ensure(accountId: string): Promise<TokenState> | null;
-  /** Refreshes even an unexpired token, joining a refresh that is under way. */
-  refresh(accountId: string, reason: RefreshReason): Promise<TokenState>;
-  /** Resolves when no refresh is in flight. */
+  /**
+   * Refreshes even an unexpired token, joining a refresh that is under way. `used`: the credentials that upstream refused;
+   * when the account has others by now, nothing is left to do.
+   */
+  refresh(accountId: string, reason: RefreshReason, used?: Credentials): Promise<TokenState>;
+  /** Starts no refresh any more; resolves when none is in flight, so that every rotated token is on disk. */
   stop(): Promise<void>;
 }
 
@@ -36,8 +39,8 @@ export interface TokenKeeper {
 export const REFRESH_BEFORE_EXPIRY_MS = 5 * 60_000;
 /** Requests that arrive with many expired tokens at once must not look like a burst of logins. */
 const MAX_PARALLEL_REFRESHES = 4;
-/** A 401 within this time after a refresh is not mended by another one. */
-const REFRESHED_JUST_NOW_MS = 10_000;
+/** An issuer whose tokens live shorter than the margin above must not be asked before every request. */
+const PROACTIVE_PAUSE_MS = 60_000;
 
 export interface TokenKeeperPorts {
   pool: Pool;
@@ -50,11 +53,19 @@ export interface TokenKeeperPorts {
   reread(accountId: string): Credentials | null;
 }
 
-export function createTokenKeeper({ pool, clock, log, askIssuer, save, reread }: TokenKeeperPorts): TokenKeeper {
+export function createTokenKeeper({
+  pool,
+  clock,
+  log,
+  askIssuer,
+  save,
+  reread,
+}: TokenKeeperPorts): TokenKeeper {
   const inFlight = new Map<string, Promise<TokenState>>();
   const refreshedAtMs = new Map<string, number>();
   const waiting: (() => void)[] = [];
   let running = 0;
+  let stopping = false;
 
   async function turn(): Promise<void> {
     if (running >= MAX_PARALLEL_REFRESHES) await new Promise<void>((resolve) => waiting.push(resolve));
@@ -77,14 +88,24 @@ export function createTokenKeeper({ pool, clock, log, askIssuer, save, reread }:
   async function refreshOnce(account: PooledAccount, reason: RefreshReason): Promise<TokenState> {
     const used = account.credentials;
     if (used.kind !== "chatgpt") {
-      return { kind: "login_lost", code: "token_rejected", reason: "Upstream refuses its personal access token." };
+      return {
+        kind: "login_lost",
+        code: "token_rejected",
+        reason: "Upstream refuses its personal access token.",
+      };
     }
     if (used.refreshToken === null) {
-      return { kind: "login_lost", code: "no_refresh_token", reason: "Its login has no refresh token; log in again." };
+      return {
+        kind: "login_lost",
+        code: "no_refresh_token",
+        reason: "Its login has no refresh token; log in again.",
+      };
     }
     const answer = await askIssuer(used, reason);
     switch (answer.kind) {
       case "refreshed":
+        // Somebody logged in again meanwhile: theirs is the newer login, this one is of no use any more.
+        if (pool.get(account.id)?.credentials !== used) return { kind: "fresh" };
         save(account.id, answer.credentials);
         pool.setCredentials(account.id, answer.credentials);
         refreshedAtMs.set(account.id, clock.now());
@@ -109,6 +130,7 @@ export function createTokenKeeper({ pool, clock, log, askIssuer, save, reread }:
     if (!account) return Promise.resolve({ kind: "failed", code: "account_removed" });
     const running = inFlight.get(accountId);
     if (running) return running;
+    if (stopping) return Promise.resolve({ kind: "failed", code: "server_shutdown" });
     const run = (async (): Promise<TokenState> => {
       await turn();
       try {
@@ -132,21 +154,25 @@ export function createTokenKeeper({ pool, clock, log, askIssuer, save, reread }:
       if (credentials?.kind !== "chatgpt") return null;
       const { accessExpiresAtMs } = credentials;
       const now = clock.now();
-      if (accessExpiresAtMs === null || accessExpiresAtMs >= now + REFRESH_BEFORE_EXPIRY_MS) return running ?? null;
+      if (accessExpiresAtMs === null || accessExpiresAtMs >= now + REFRESH_BEFORE_EXPIRY_MS)
+        return running ?? null;
       if (running) return running;
+      const isExpired = accessExpiresAtMs <= now;
+      const pausedUntilMs = (refreshedAtMs.get(accountId) ?? 0) + PROACTIVE_PAUSE_MS;
+      if (!isExpired && now < pausedUntilMs) return null;
       const attempt = refresh(accountId, "proactive_expiry");
       // A token that still works is better than a failed refresh.
-      if (accessExpiresAtMs <= now) return attempt;
+      if (isExpired) return attempt;
       return attempt.then((state) => (state.kind === "failed" ? { kind: "fresh" } : state));
     },
-    refresh(accountId, reason) {
-      const last = refreshedAtMs.get(accountId) ?? 0;
-      const justNow = reason === "unauthorized_recovery" && clock.now() - last < REFRESHED_JUST_NOW_MS;
+    refresh(accountId, reason, used) {
       // Two hundred requests that met the same 401 share one refresh, also those that come late.
-      if (justNow && !inFlight.has(accountId)) return Promise.resolve({ kind: "fresh" });
+      const current = pool.get(accountId)?.credentials;
+      if (used && current && current !== used) return Promise.resolve({ kind: "fresh" });
       return refresh(accountId, reason);
     },
     async stop() {
+      stopping = true;
       await Promise.allSettled(inFlight.values());
     },
   };

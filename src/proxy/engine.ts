@@ -1,4 +1,5 @@
 /** The one attempt engine: picks an account, makes an attempt, reads its outcome, moves on. Every transport plugs into it. */
+import type { Credentials } from "../core/account.ts";
 import { type AffinityVerdict, affinityVerdict, type ConversationKey } from "../core/affinity.ts";
 import type { AttemptRecord } from "../core/record.ts";
 import {
@@ -142,9 +143,15 @@ export function createEngine(ports: EnginePorts): Engine {
     }
   }
 
-  /** The account's token made usable, or the failure that says why it is not. */
-  async function freshToken(account: PooledAccount, force: boolean, trace: Trace): Promise<Failure | null> {
-    const pending = force ? tokens.refresh(account.id, "unauthorized_recovery") : tokens.ensure(account.id);
+  /** The account's token made usable, or the failure that says why it is not. `refused`: what upstream answered 401 to. */
+  async function freshToken(
+    account: PooledAccount,
+    refused: Credentials | null,
+    trace: Trace,
+  ): Promise<Failure | null> {
+    const pending = refused
+      ? tokens.refresh(account.id, "unauthorized_recovery", refused)
+      : tokens.ensure(account.id);
     if (pending === null) return null;
     const started = clock.monotonic();
     const result = await pending;
@@ -233,7 +240,7 @@ export function createEngine(ports: EnginePorts): Engine {
         account = lease.account;
         history.attemptsOnAccount = 0;
         history.refreshedOnAccount = account.credentials.kind !== "chatgpt";
-        let refreshNow = false;
+        let refused: Credentials | null = null;
 
         onAccount: for (;;) {
           const started = clock.monotonic();
@@ -241,8 +248,8 @@ export function createEngine(ports: EnginePorts): Engine {
           history.attemptsOnAccount++;
           let answer: UpstreamAnswer | null = null;
           let status: number | null = null;
-          failure = await freshToken(account, refreshNow, trace);
-          refreshNow = false;
+          failure = await freshToken(account, refused, trace);
+          const used = account.credentials;
           if (!failure) {
             const context: AttemptContext = {
               account,
@@ -291,7 +298,7 @@ export function createEngine(ports: EnginePorts): Engine {
           switch (outcome.kind) {
             case "refresh_token":
               history.refreshedOnAccount = true;
-              refreshNow = true;
+              refused = used;
               continue;
             case "same_account":
               await pause(clock, outcome.afterMs, request.client);
