@@ -4,35 +4,37 @@ import type { Clock, Timer } from "../ports.ts";
 /** Waiting requests hold their body in memory; beyond this many a refusal is kinder than a longer queue. */
 export const MAX_WAITING = 1_000;
 
+export interface Waiter {
+  /** Requests of one key wait in one line; the lines take turns. */
+  keyId: string;
+  waitMs: number;
+  /** Tries to take a place, now; true when the waiting is over. */
+  tryNow(): boolean;
+  /** Registers what to call when the client leaves; returns how to unregister. */
+  onLeave(callback: () => void): () => void;
+}
+
 export interface WaitingRoom {
-  /**
-   * Waits for a chance to try again. True: try now; false: the time is over, the room is full, or the waiter left.
-   * `again`: it tried in vain before, and keeps its place at the head of its key's line.
-   */
-  wait(waiter: {
-    keyId: string;
-    waitMs: number;
-    again: boolean;
-    /** Registers what to call when the client leaves. */
-    left(onLeave: () => void): void;
-  }): Promise<boolean>;
-  /** A place may be free: the first waiter of every key may try, the keys in turn. */
+  /** True: `tryNow` said so. False: the time is over, the room is full, or the client left. */
+  wait(waiter: Waiter): Promise<boolean>;
+  /** A place may be free: the first of each line may try, the lines in turn. */
   room(): void;
   size(): number;
 }
 
-interface Waiter {
-  call(granted: boolean): void;
+interface Place {
+  tryNow(): boolean;
+  leave(served: boolean): void;
 }
 
 export function createWaitingRoom(clock: Clock): WaitingRoom {
-  /** Keys in order of their turns, each with its own queue. */
-  const lines = new Map<string, Waiter[]>();
+  /** In the order of their turns. */
+  const lines = new Map<string, Place[]>();
   let size = 0;
 
-  function drop(keyId: string, waiter: Waiter): void {
+  function remove(keyId: string, place: Place): void {
     const line = lines.get(keyId);
-    const at = line?.indexOf(waiter) ?? -1;
+    const at = line?.indexOf(place) ?? -1;
     if (at < 0) return;
     line!.splice(at, 1);
     size--;
@@ -40,34 +42,37 @@ export function createWaitingRoom(clock: Clock): WaitingRoom {
   }
 
   return {
-    wait({ keyId, waitMs, again, left }) {
+    wait({ keyId, waitMs, tryNow, onLeave }) {
       if (size >= MAX_WAITING || waitMs <= 0) return Promise.resolve(false);
       return new Promise((resolve) => {
         let timer: Timer | null = null;
-        const waiter: Waiter = {
-          call(granted) {
+        let unregister: (() => void) | null = null;
+        const place: Place = {
+          tryNow,
+          leave(served) {
             timer?.cancel();
-            drop(keyId, waiter);
-            resolve(granted);
+            unregister?.();
+            remove(keyId, place);
+            resolve(served);
           },
         };
         const line = lines.get(keyId);
-        if (!line) lines.set(keyId, [waiter]);
-        else if (again) line.unshift(waiter);
-        else line.push(waiter);
+        if (line) line.push(place);
+        else lines.set(keyId, [place]);
         size++;
-        timer = clock.schedule(waitMs, () => waiter.call(false));
-        left(() => waiter.call(false));
+        timer = clock.schedule(waitMs, () => place.leave(false));
+        unregister = onLeave(() => place.leave(false));
       });
     },
     room() {
       if (size === 0) return;
-      const turns = [...lines];
-      const [first] = turns[0]!;
-      // The key that is asked first now is asked last next time.
-      lines.delete(first);
-      lines.set(first, turns[0]![1]);
-      for (const [, line] of turns) line[0]?.call(true);
+      for (const [keyId, line] of [...lines]) {
+        const first = line[0];
+        if (!first?.tryNow()) continue;
+        first.leave(true);
+        // This line had its turn: it comes last now.
+        if (lines.delete(keyId)) lines.set(keyId, line);
+      }
     },
     size: () => size,
   };

@@ -111,8 +111,7 @@ export function createEngine(ports: EnginePorts): Engine {
     trace: Trace,
   ): Promise<Lease | null> {
     const started = clock.monotonic();
-    let again = false;
-    for (;;) {
+    function tryNow(): Lease | "full" | null {
       const { verdict, lease } = pool.acquire({
         model: request.model,
         allowedAccountIds: how.allowed,
@@ -120,27 +119,24 @@ export function createEngine(ports: EnginePorts): Engine {
         keepAccountId: how.keep,
       });
       trace.verdict = verdict;
-      if (lease || !isFull(verdict)) {
-        const waited = clock.monotonic() - started;
-        if (again) trace.queueMs += waited;
-        else trace.selectMs += waited;
-        return lease;
-      }
-      const waitMs = settings().queueWaitSeconds * 1000 - (clock.monotonic() - started);
-      const unregister: (() => void)[] = [];
-      const granted = await waiting.wait({
-        keyId: request.keyId ?? "",
-        waitMs,
-        again,
-        left: (onLeave) => unregister.push(request.client.onLeave(onLeave)),
-      });
-      for (const done of unregister) done();
-      again = true;
-      if (!granted) {
-        trace.queueMs += clock.monotonic() - started;
-        return null;
-      }
+      return lease ?? (isFull(verdict) ? "full" : null);
     }
+    let taken = tryNow();
+    if (taken !== "full") {
+      trace.selectMs += clock.monotonic() - started;
+      return taken;
+    }
+    await waiting.wait({
+      keyId: request.keyId ?? "",
+      waitMs: settings().queueWaitSeconds * 1000,
+      onLeave: request.client.onLeave,
+      tryNow() {
+        taken = tryNow();
+        return taken !== "full";
+      },
+    });
+    trace.queueMs += clock.monotonic() - started;
+    return taken === "full" ? null : taken;
   }
 
   /** The account's token made usable, or the failure that says why it is not. `refused`: what upstream answered 401 to. */

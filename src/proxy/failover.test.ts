@@ -288,7 +288,7 @@ describe("when nobody can serve", () => {
       // Known to be spent, they are not asked again.
       const asked = service.simulator.counters.byRoute.responses;
       await service.turn();
-      expect(service.simulator.counters.byRoute.responses).toBe(asked!);
+      expect(service.simulator.counters.byRoute.responses).toBe(asked);
     } finally {
       await service.stop();
     }

@@ -195,3 +195,51 @@ describe("tokens", () => {
     });
   }, 120_000);
 });
+
+describe("a full pool", () => {
+  const settings = async (service: RunningService, patch: Record<string, unknown>) => {
+    await service.adminJson("/api/settings", { method: "PUT", json: patch });
+  };
+
+  test("a request waits for a place and is served when one is free", async () => {
+    await withService({ accounts: [ENDLESS] }, async (service) => {
+      await settings(service, { maxConcurrentRequestsPerAccount: 1 });
+      service.simulator.addScript({ turn: { kind: "auto" }, delivery: { gapMs: 10 }, times: null });
+      const turns = await Promise.all(Array.from({ length: 4 }, () => service.turn()));
+      expect(turns.every(({ text }) => text.includes("response.completed"))).toBe(true);
+      expect(Math.max(...service.simulator.accounts().map((account) => account.openTurns))).toBe(0);
+    });
+  });
+
+  test("a request that waited in vain is told so by us, with when to try again", async () => {
+    await withService({ accounts: [ENDLESS] }, async (service) => {
+      await settings(service, { maxConcurrentRequestsPerAccount: 1, queueWaitSeconds: 0 });
+      service.simulator.addFault({ moment: "after_text", act: { kind: "hang" } });
+      const abort = new AbortController();
+      const first = await service.fetch("/backend-api/codex/responses", {
+        method: "POST",
+        body: JSON.stringify(TURN_BODY),
+        signal: abort.signal,
+      });
+      const second = await service.fetch("/backend-api/codex/responses", {
+        method: "POST",
+        body: JSON.stringify(TURN_BODY),
+      });
+      expect(second.status).toBe(429);
+      expect(second.headers.get("retry-after")).toBe("5");
+      expect(await second.text()).toContain("codex-lb: every account serves as many requests as it may");
+      abort.abort();
+      await first.text().catch(() => {});
+    });
+  });
+});
+
+test("an account's workspace routing is applied upstream", async () => {
+  await withService({ accounts: [{ ...ENDLESS, accountRoutingOverride: "us" }] }, async (service) => {
+    const sent = () => service.simulator.requests.findLast((entry) => entry.route === "responses")!.headers;
+    const deadline = Date.now() + 5_000;
+    do await service.turn();
+    while (!sent().some(([name]) => name === "x-openai-account-routing-override") && Date.now() < deadline);
+    expect(sent()).toContainEqual(["x-openai-account-routing-override", "us"]);
+  });
+});
