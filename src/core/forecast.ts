@@ -33,10 +33,19 @@ export function forecastWindow(
   history: readonly UsagePoint[],
   nowMs: number,
 ): Forecast {
+  return forecastAtPace(window, window.resetAtMs <= nowMs ? 0 : paceOf(window, history, nowMs), nowMs);
+}
+
+/** The same for a pace that is known already, in percent of the window per hour. */
+export function forecastAtPace(
+  window: { usedPercent: number; resetAtMs: number },
+  pace: number,
+  nowMs: number,
+): Forecast {
   if (window.resetAtMs <= nowMs) return { burnRate: 0, riskLevel: "safe", projectedExhaustionAtMs: null };
-  const burnRate = paceOf(window, history, nowMs);
+  const burnRate = Math.max(0, pace);
   if (window.usedPercent >= 100) return { burnRate, riskLevel: "critical", projectedExhaustionAtMs: nowMs };
-  if (burnRate <= 0) return { burnRate: 0, riskLevel: "safe", projectedExhaustionAtMs: null };
+  if (burnRate === 0) return { burnRate, riskLevel: "safe", projectedExhaustionAtMs: null };
   const lastsMs = ((100 - window.usedPercent) / burnRate) * HOUR_MS;
   const covered = lastsMs / (window.resetAtMs - nowMs);
   if (covered >= 1) return { burnRate, riskLevel: "safe", projectedExhaustionAtMs: null };

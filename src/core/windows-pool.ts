@@ -121,13 +121,13 @@ function largestPlan(members: readonly PoolMember[]): string {
 }
 
 /** Codex has two places per limit; a pool of different plans may have more lengths. */
-interface Slots {
+export interface Slots {
   primary: PooledWindow | null;
   secondary: PooledWindow | null;
 }
 
 /** The two lengths that most members have, shorter ones first among equals, in order of length. */
-function slotsOf(pool: PooledUsage, scope: string): Slots {
+export function slotsOf(pool: PooledUsage, scope: string): Slots {
   const byMembers = windowsOf(pool.windows, scope) as PooledWindow[];
   const kept = byMembers.toSorted((a, b) => b.members - a.members).slice(0, 2);
   const [primary = null, secondary = null] = kept.toSorted((a, b) => a.minutes - b.minutes);
