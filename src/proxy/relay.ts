@@ -1,6 +1,6 @@
-/** Forwards a committed reply to the client byte for byte while a copy is observed, and always ends it in a way the client understands. */
+/** Follows a committed reply to its end, forwards it to the client, and always ends it in a way that the client understands. */
 import { formatEvent } from "../core/sse.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock, Timer } from "../ports.ts";
 import { TransportError } from "../upstream/http1.ts";
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
@@ -23,14 +23,19 @@ export interface RelayOptions {
   onEnd(end: RelayEnd, times: RelayTimes): void;
 }
 
-/** What Bun hands to the `pull` of a direct stream. `write` answers with a promise when the client is behind. */
-interface DirectController {
-  write(bytes: Uint8Array | string): number | Promise<number>;
-  flush(): number | Promise<number>;
-  close(error?: Error): void;
+/** One reply on its way: who ended it is told once, whoever comes first. */
+export interface Following {
+  /**
+   * Hands each piece of the body to `take`, in order, waiting where it answers with a promise; `idle` is called when nothing
+   * more is there yet. `observed`: the attempt has shown the piece to the reply's observer; of the others `take` must.
+   * Resolves to how upstream's side ended; never rejects.
+   */
+  run(take: (bytes: Uint8Array, observed: boolean) => unknown, idle: () => void): Promise<RelayEnd>;
+  ended(): boolean;
+  end(how: RelayEnd): void;
 }
 
-export function relayReply(reply: CommittedReply, options: RelayOptions): ReadableStream<Uint8Array> {
+export function followReply(reply: CommittedReply, options: RelayOptions): Following {
   const { client, clock } = options;
   const times: RelayTimes = { firstByteAt: null, firstTokenAt: null, endedAt: 0 };
   let drained = false;
@@ -54,59 +59,96 @@ export function relayReply(reply: CommittedReply, options: RelayOptions): Readab
     options.onEnd(how, times);
   }
 
-  /** Takes note of bytes that are about to be shown. */
-  function observe(bytes: Uint8Array): void {
+  function noteTimes(): void {
     times.firstByteAt ??= clock.monotonic();
-    if (!reply.observer) return;
-    reply.scanner!.push(bytes);
-    noteFirstToken();
-  }
-  function noteFirstToken(): void {
-    if (times.firstTokenAt === null && reply.observer?.phase() !== "preamble")
+    if (times.firstTokenAt === null && reply.observer && reply.observer.phase() !== "preamble")
       times.firstTokenAt = clock.monotonic();
   }
 
-  async function pump(controller: DirectController): Promise<void> {
-    if (reply.held.length > 0) {
-      times.firstByteAt = clock.monotonic();
-      noteFirstToken();
-      for (const bytes of reply.held.splice(0)) {
-        const written = controller.write(bytes);
-        if (written instanceof Promise) await written;
-      }
+  async function pump(
+    take: (bytes: Uint8Array, observed: boolean) => unknown,
+    idle: () => void,
+  ): Promise<void> {
+    for (const bytes of reply.held.splice(0)) {
+      noteTimes();
+      const taken = take(bytes, true);
+      if (taken instanceof Promise) await taken;
     }
     for (;;) {
       let bytes = reply.read();
       if (bytes instanceof Promise) {
-        // Nothing more is there: what was written so far goes out now.
-        void controller.flush();
+        idle();
         bytes = await bytes;
       }
       if (bytes === null || ended) return;
-      observe(bytes);
-      const written = controller.write(bytes);
-      if (written instanceof Promise) await written;
+      const taken = take(bytes, false);
+      noteTimes();
+      if (taken instanceof Promise) await taken;
     }
   }
 
+  return {
+    async run(take, idle) {
+      try {
+        await pump(take, idle);
+      } catch (error) {
+        if (!(error instanceof TransportError)) reply.cancel();
+        return drained ? "drained" : "cut";
+      }
+      // An event stream without its terminal event is not whole, however orderly the connection was closed.
+      return reply.observer?.summary().terminal === null ? "cut" : "completed";
+    },
+    ended: () => ended,
+    end,
+  };
+}
+
+/** What becomes of a reply's bytes on their way to the client. */
+export interface ReplyWriter {
+  /** What to write for these bytes of upstream's body, now; empty for nothing. */
+  write(bytes: Uint8Array, observed: boolean): Uint8Array | string;
+  /** What to write when upstream's side has ended; null when the only honest end is to break the connection off. */
+  end(how: RelayEnd): string | null;
+  /** Written in a long silence once something was; null: nothing. */
+  keepAlive: string | null;
+}
+
+/** What Bun hands to the `pull` of a direct stream. `write` answers with a promise when the client is behind. */
+interface DirectController {
+  write(bytes: Uint8Array | string): number | Promise<number>;
+  flush(): number | Promise<number>;
+  close(error?: Error): void;
+}
+
+/** Well below the minute after which proxies and load balancers close a silent connection. */
+export const KEEP_ALIVE_INTERVAL_MS = 15_000;
+
+export function streamReply(
+  reply: CommittedReply,
+  options: RelayOptions,
+  writer: ReplyWriter,
+): ReadableStream<Uint8Array> {
+  const following = followReply(reply, options);
+
   async function pull(controller: DirectController): Promise<void> {
-    let how: RelayEnd = "completed";
-    try {
-      await pump(controller);
-    } catch (error) {
-      if (!(error instanceof TransportError)) reply.cancel();
-      how = drained ? "drained" : "cut";
-    }
-    if (ended) return;
-    const { observer } = reply;
-    if (observer && observer.summary().terminal === null) {
-      if (how === "completed") how = "cut";
-      void controller.write(lastWords(reply, how));
-    }
-    end(how);
-    if (observer || how === "completed") controller.close();
-    // Without events there is no way to say that the reply is not whole, except to break it off.
-    else controller.close(new Error("upstream cut the reply"));
+    const alive = writer.keepAlive === null ? null : keepAlive(controller, writer.keepAlive, options.clock);
+    const how = await following.run(
+      (bytes, observed) => {
+        const out = writer.write(bytes, observed);
+        if (out.length === 0) return undefined;
+        const written = controller.write(out);
+        alive?.wrote(written);
+        return written;
+      },
+      // Nothing more is there: what was written so far goes out now.
+      () => void controller.flush(),
+    );
+    alive?.stop();
+    if (following.ended()) return;
+    const last = writer.end(how);
+    if (last) void controller.write(last);
+    following.end(how);
+    controller.close(last === null ? new Error("upstream cut the reply") : undefined);
   }
 
   return new ReadableStream({
@@ -114,24 +156,79 @@ export function relayReply(reply: CommittedReply, options: RelayOptions): Readab
     pull,
     cancel() {
       reply.cancel();
-      end("client_left");
+      following.end("client_left");
     },
   } as unknown as ConstructorParameters<typeof ReadableStream>[0]);
 }
 
+/**
+ * Writes `text` when an interval passed in silence, never before the first real bytes and never to a client that is behind.
+ * One timer per stream, not per write: the silence it notices is one to two intervals long.
+ */
+function keepAlive(controller: DirectController, text: string, clock: Clock) {
+  let state: "nothing_written" | "busy" | "silent" = "nothing_written";
+  let behind = false;
+  let timer: Timer = clock.schedule(KEEP_ALIVE_INTERVAL_MS, beat);
+
+  function beat(): void {
+    timer = clock.schedule(KEEP_ALIVE_INTERVAL_MS, beat);
+    if (state === "silent" && !behind) {
+      void controller.write(text);
+      void controller.flush();
+    }
+    if (state === "busy") state = "silent";
+  }
+  return {
+    wrote(written: number | Promise<number>): void {
+      state = "busy";
+      if (!(written instanceof Promise)) return;
+      behind = true;
+      const caughtUp = () => void (behind = false);
+      written.then(caughtUp, caughtUp);
+    },
+    stop: () => timer.cancel(),
+  };
+}
+
+/** Forwards a reply byte for byte while a copy is observed. */
+export function relayReply(reply: CommittedReply, options: RelayOptions): ReadableStream<Uint8Array> {
+  return streamReply(reply, options, {
+    write(bytes, observed) {
+      if (!observed) reply.scanner?.push(bytes);
+      return bytes;
+    },
+    end(how) {
+      if (how === "completed") return "";
+      // Without events there is no way to say that the reply is not whole.
+      if (!reply.observer) return null;
+      return reply.observer.summary().terminal === null ? lastWords(reply, how) : "";
+    },
+    keepAlive: null,
+  });
+}
+
+/** Our words on a reply that upstream left unfinished. */
+export function brokenOff(how: RelayEnd): { status: number; code: string; message: string } {
+  if (how === "drained") {
+    return { status: 503, code: "server_shutdown", message: "codex-lb is shutting down; please retry." };
+  }
+  return {
+    status: 502,
+    code: "upstream_cut",
+    message: "codex-lb: the connection to OpenAI broke before the response was complete; please retry.",
+  };
+}
+
 /** The terminal event of a stream that upstream left unfinished: the client retries the turn by itself (UPSTREAM E). */
 function lastWords(reply: CommittedReply, how: RelayEnd): string {
-  const message =
-    how === "drained"
-      ? "codex-lb is shutting down; please retry."
-      : "codex-lb: the connection to OpenAI broke before the response was complete; please retry.";
+  const { code, message } = brokenOff(how);
   const event = formatEvent("response.failed", {
     type: "response.failed",
     response: {
       id: reply.observer?.summary().responseId ?? "resp_unfinished",
       object: "response",
       status: "failed",
-      error: { code: how === "drained" ? "server_shutdown" : "upstream_cut", message },
+      error: { code, message },
     },
   });
   // An event that was cut in the middle is closed first, so that ours is not read as its rest.

@@ -1,5 +1,4 @@
 /** Codex's own HTTP calls: the request's bytes go out as they came in, and the reply's come back the same way. */
-import { CodedError } from "../core/errors.ts";
 import type { Clock } from "../ports.ts";
 import {
   errorResponse,
@@ -12,7 +11,7 @@ import { plainBody, readBody, type RequestFacts, requestFacts } from "./client-r
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
 import { relayReply } from "./relay.ts";
-import type { AnswerShape, Caller, Serving } from "./serve.ts";
+import { type AnswerShape, type Caller, refuseUnread, type Serving } from "./serve.ts";
 
 export interface RelayPorts {
   serving: Serving;
@@ -42,13 +41,9 @@ export function createResponsesRelay(ports: RelayPorts): RelayRequest {
       const plain = plainBody(body, request.headers.get("content-encoding"));
       facts = requestFacts(plain, (name) => request.headers.get(name));
     } catch (error) {
-      if (request.signal.aborted) {
-        serving.recordRefused(caller, null, { status: "cancelled", code: "client_left", message: null });
-        return new Response(null, { status: 499 });
-      }
-      if (!(error instanceof CodedError)) throw error;
-      serving.recordRefused(caller, null, { status: "error", code: error.code, message: error.message });
-      return errorResponse(error, surface, { "x-request-id": caller.origin.requestId });
+      return refuseUnread(serving, { request, caller, error }, (coded) =>
+        errorResponse(coded, surface, { "x-request-id": caller.origin.requestId }),
+      );
     }
     return serving.serve({
       caller,

@@ -1,4 +1,5 @@
 /** Serves one HTTP request through the attempt engine and records what came of it: the part that every HTTP route shares. */
+import { CodedError } from "../core/errors.ts";
 import type { PriceTable } from "../core/pricing.ts";
 import type { RequestRecord, RequestStatus } from "../core/record.ts";
 import type { Refusal } from "../core/refusal.ts";
@@ -40,7 +41,7 @@ export interface AnswerShape {
     reply: CommittedReply,
     headers: ReplyHeaders,
     onEnd: (end: RelayEnd, times: RelayTimes) => void,
-  ): Response;
+  ): Response | Promise<Response>;
 }
 
 export interface ServeRequest {
@@ -221,6 +222,21 @@ export function createServing(ports: ServePorts): Serving {
 
 /** nginx's code for a client that closed before it was answered; nobody reads it. */
 const CLIENT_CLOSED_REQUEST = 499;
+
+/** Answers and records a request whose body could not be read or understood. Throws what is no CodedError. */
+export function refuseUnread(
+  serving: Serving,
+  { request, caller, error }: { request: Request; caller: Caller; error: unknown },
+  respond: (error: CodedError) => Response,
+): Response {
+  if (request.signal.aborted) {
+    serving.recordRefused(caller, null, { status: "cancelled", code: "client_left", message: null });
+    return new Response(null, { status: CLIENT_CLOSED_REQUEST });
+  }
+  if (!(error instanceof CodedError)) throw error;
+  serving.recordRefused(caller, null, { status: "error", code: error.code, message: error.message });
+  return respond(error);
+}
 
 /** The request's headers and body for an attempt; without sealed items once an account could not read them. */
 function requestForm(request: ServeRequest): (context: AttemptContext) => {

@@ -1,0 +1,253 @@
+/** `/v1` for clients that are no Codex: the request brought to what the backend takes, the reply in the client's own dialect. */
+import { createHash } from "node:crypto";
+import { conversationKeys } from "../core/affinity.ts";
+import {
+  type Dialect,
+  errorReply,
+  type HttpReply,
+  type ReplyContext,
+  type RequestContext,
+  type TranslatedRequest,
+} from "../core/dialects/dialect.ts";
+import { CodedError } from "../core/errors.ts";
+import { asRecord, asText } from "../core/json-read.ts";
+import type { Refusal } from "../core/refusal.ts";
+import { readUpstreamError } from "../core/retry/upstream-error.ts";
+import type { Clock } from "../ports.ts";
+import type { CallerNames } from "../upstream/json-call.ts";
+import type { ReplyHeaders } from "./answers.ts";
+import { plainBody, readBody, type RequestFacts } from "./client-request.ts";
+import type { Drain } from "./drain.ts";
+import type { ClientPresence, UpstreamAnswer } from "./engine.ts";
+import { presenceOf } from "./responses.ts";
+import { type AnswerShape, type Caller, refuseUnread, type Serving } from "./serve.ts";
+import { collectFailed, collectTranslated, streamTranslated } from "./translated-reply.ts";
+
+export interface TranslatedPorts {
+  serving: Serving;
+  clock: Clock;
+  drain: Drain;
+  /** What upstream is told of clients that do not name themselves. */
+  names: CallerNames;
+  /** Models of the pool and the names that stand for others, as they are now. */
+  requestContext(): RequestContext;
+}
+
+/** Answers everything, errors included, in the shape of `dialect`. */
+export type TranslatedRelay = (request: Request, dialect: Dialect, caller: Caller) => Promise<Response>;
+
+export function createTranslatedRelay(ports: TranslatedPorts): TranslatedRelay {
+  const { serving } = ports;
+  return async (request, dialect, caller) => {
+    const client = presenceOf(request.signal);
+    let translated: TranslatedRequest;
+    try {
+      translated = dialect.toResponsesRequest(await readJson(request), ports.requestContext());
+      refusePreviousResponse(translated);
+    } catch (error) {
+      return refuseUnread(serving, { request, caller, error }, (coded) =>
+        errorResponse(dialect, coded, caller.origin.requestId),
+      );
+    }
+    const header = (name: string) => request.headers.get(name);
+    const conversation = nameConversation(translated, caller);
+    return serving.serve({
+      caller,
+      facts: factsOf(translated, conversation, header),
+      client,
+      method: "POST",
+      path: "/codex/responses",
+      headers: upstreamHeaders(request.headers, ports.names, conversation),
+      body: Buffer.from(JSON.stringify(translated.body)),
+      contentEncoding: null,
+      observe: true,
+      shape: translatedShape(ports, dialect, translated, { client, requestId: caller.origin.requestId }),
+    });
+  };
+}
+
+/** The whole body as JSON. Throws CodedError 400 or 413. */
+export async function readJson(request: Request): Promise<unknown> {
+  const plain = plainBody(await readBody(request), request.headers.get("content-encoding"));
+  try {
+    return JSON.parse(Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength).toString("utf8"));
+  } catch {
+    throw new CodedError("invalid_json", "The request body is not valid JSON.", { status: 400 });
+  }
+}
+
+/**
+ * Over HTTP the backend refuses `previous_response_id` ("Unsupported parameter"): with `store: false` a response lives on in its
+ * WebSocket only. This is the error on which clients send the whole conversation instead.
+ */
+function refusePreviousResponse({ body }: TranslatedRequest): void {
+  if (body.previous_response_id === undefined) return;
+  throw new CodedError(
+    "previous_response_not_found",
+    "previous_response_id: the Codex backend stores no responses. Send the whole conversation as input.",
+    { status: 400, param: "previous_response_id" },
+  );
+}
+
+/**
+ * The name under which the conversation keeps its account and its prompt cache: the client's own, or one made from what
+ * stays the same over its turns, the instructions and the first message of the user.
+ */
+function nameConversation({ body, conversation }: TranslatedRequest, caller: Caller): string {
+  if (typeof body.prompt_cache_key === "string") return body.prompt_cache_key;
+  const hash = createHash("sha256").update(caller.origin.apiKeyId ?? "");
+  if (conversation === null) hash.update(JSON.stringify(opening(body))).update(`${body.model as string}`);
+  else hash.update(conversation);
+  const hex = hash.digest("hex");
+  // In the form of Codex's own session ids, which is what the backend sees in this place.
+  const name = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  body.prompt_cache_key = name;
+  return name;
+}
+
+function opening(body: TranslatedRequest["body"]): unknown[] {
+  const input = Array.isArray(body.input) ? body.input : [];
+  const firstOfUser = input.findIndex((item) => asRecord(item)?.role === "user");
+  return [body.instructions, input.slice(0, firstOfUser + 1)];
+}
+
+function factsOf(
+  { body, model }: TranslatedRequest,
+  conversation: string,
+  header: (name: string) => string | null,
+): RequestFacts {
+  return {
+    model,
+    serviceTier: asText(body.service_tier),
+    reasoningEffort: asText(asRecord(body.reasoning)?.effort),
+    keys: conversationKeys({ header, fields: { promptCacheKey: conversation } }),
+    sessionId: (header("session-id") ?? header("session_id") ?? conversation).slice(0, MAX_ID_CHARS),
+    threadId: header("thread-id")?.slice(0, MAX_ID_CHARS) ?? null,
+    turnId: null,
+    requestKind: "turn",
+  };
+}
+
+/** Identifiers of clients are shown and stored, never longer than this. */
+const MAX_ID_CHARS = 128;
+
+/** Headers with a meaning for the backend (UPSTREAM B.1). What SDKs add about themselves stays here. */
+const PASSED_ON =
+  /^(session[-_]id|thread[-_]id|conversation_id|version|x-client-request-id|x-(codex|openai)-.+)$/;
+
+/** A client that names an originator is passed on as what it says it is; for the others we speak. Never a browser. */
+function upstreamHeaders(headers: Headers, names: CallerNames, conversation: string): [string, string][] {
+  const originator = headers.get("originator");
+  const list: [string, string][] = [
+    ["content-type", "application/json"],
+    ["accept", "text/event-stream"],
+    ["originator", originator ?? names.originator],
+    ["user-agent", (originator === null ? null : headers.get("user-agent")) ?? names.userAgent],
+  ];
+  for (const [name, value] of headers) if (PASSED_ON.test(name)) list.push([name, value]);
+  // A stable session header keeps the prompt cache on one shard (UPSTREAM I).
+  if (!headers.has("session-id") && !headers.has("session_id")) list.push(["session-id", conversation]);
+  return list;
+}
+
+function translatedShape(
+  ports: TranslatedPorts,
+  dialect: Dialect,
+  translated: TranslatedRequest,
+  who: { client: ClientPresence; requestId: string },
+): AnswerShape {
+  const context: ReplyContext = {
+    reply: translated.reply,
+    id: who.requestId.replace(/^req_/, "resp_"),
+    createdAt: Math.floor(ports.clock.now() / 1000),
+  };
+  const ours = (headers: ReplyHeaders): ReplyHeaders => ({
+    ...headers,
+    ...requestIdHeaders(dialect, who.requestId),
+    ...(translated.ignored.length === 0 ? {} : { [IGNORED_HEADER]: translated.ignored.join(", ") }),
+  });
+  return {
+    refusal: (refusal, headers) =>
+      jsonResponse(refusalReply(dialect, refusal, who.requestId), {
+        ...ours(headers),
+        ...retryHeaders(refusal),
+      }),
+    upstream: (answer, headers) =>
+      jsonResponse(answerReply(dialect, answer, context, who.requestId), ours(headers)),
+    async reply(reply, headers, onEnd) {
+      const options = { client: who.client, clock: ports.clock, drain: ports.drain, onEnd };
+      // Codex's own headers mean something to clients of the Responses API only.
+      const upstreams = dialect.name === "responses" ? reply.headers : [];
+      const all = { ...Object.fromEntries(upstreams), ...ours(headers) };
+      if (!translated.stream) {
+        const whole = await collectTranslated(reply, options, dialect, context);
+        return whole === null ? new Response(null, { status: 499 }) : jsonResponse(whole, all);
+      }
+      return new Response(streamTranslated(reply, options, dialect, context), {
+        headers: { ...all, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
+      });
+    },
+  };
+}
+
+/** Names the fields that were accepted without effect. */
+export const IGNORED_HEADER = "x-codex-lb-ignored";
+
+/** Anthropic's SDK reads its own name of the header. */
+function requestIdHeaders(dialect: Dialect, requestId: string): ReplyHeaders {
+  return dialect.name === "messages"
+    ? { "x-request-id": requestId, "request-id": requestId }
+    : { "x-request-id": requestId };
+}
+
+function jsonResponse(reply: HttpReply, headers: ReplyHeaders): Response {
+  return new Response(reply.body, {
+    status: reply.status,
+    headers: { ...headers, "content-type": "application/json" },
+  });
+}
+
+/** An error of ours (bad input, a missing key) in the dialect's shape. */
+export function errorResponse(dialect: Dialect, error: CodedError, requestId: string): Response {
+  const headers = requestIdHeaders(dialect, requestId);
+  if (error.retryAfterSeconds !== undefined) headers["retry-after"] = String(error.retryAfterSeconds);
+  return jsonResponse(errorReply(dialect, error), headers);
+}
+
+function refusalReply(dialect: Dialect, refusal: Refusal, requestId: string): HttpReply {
+  return dialect.errorBody(refusal.status, refusal.code, refusal.message, {
+    type: refusal.type,
+    ...(refusal.resetsAt === null ? {} : { resets_at: refusal.resetsAt }),
+    ...(refusal.resetsAt === null || refusal.retryAfterSeconds === null
+      ? {}
+      : { resets_in_seconds: refusal.retryAfterSeconds }),
+    requestId,
+  });
+}
+
+/** The SDKs sleep no longer than this for a Retry-After, and otherwise knock again after a moment. */
+const LONGEST_SLEEP_SECONDS = 60;
+
+function retryHeaders({ retryAfterSeconds, permanent }: Refusal): ReplyHeaders {
+  const headers: ReplyHeaders = {};
+  if (retryAfterSeconds !== null) headers["retry-after"] = String(retryAfterSeconds);
+  // Both vendors' SDKs obey this: an error that will not pass soon is shown at once instead of after two more tries.
+  if (permanent || (retryAfterSeconds ?? 0) > LONGEST_SLEEP_SECONDS) headers["x-should-retry"] = "false";
+  return headers;
+}
+
+/** Upstream's answer to a request that is itself at fault: a JSON error, or an event stream that failed at once. */
+function answerReply(
+  dialect: Dialect,
+  answer: UpstreamAnswer,
+  context: ReplyContext,
+  requestId: string,
+): HttpReply {
+  if (answer.status < 300) return collectFailed(answer.body, dialect.createCollector(context));
+  const header = (name: string) => answer.headers.find(([key]) => key === name)?.[1] ?? null;
+  const body = Buffer.from(answer.body).toString("utf8");
+  const error = readUpstreamError({ status: answer.status, header, body, event: null });
+  const message = error?.message || "OpenAI refused the request.";
+  const code = error?.codes[0] ?? (answer.status < 500 ? "invalid_request_error" : "upstream_error");
+  return dialect.errorBody(answer.status, code, message, { requestId });
+}
