@@ -111,6 +111,35 @@ describe("the map", () => {
     expect(map.get(session("b"), 4)).toBeNull();
     expect(map.entries(4).map(({ key }) => key)).toEqual(["a", "c"]);
   });
+  test("tells of a new binding, of a move, and of use after an eighth of its life", () => {
+    const told: string[] = [];
+    const map = createAffinityMap({
+      capacity: 10,
+      ttlMs,
+      onBind: ({ key, accountId, lastUsedMs }) => void told.push(`${key} ${accountId} ${lastUsedMs}`),
+    });
+    const eighth = ttlMs.session / 8;
+    for (const [accountId, atMs] of [
+      ["A", 0],
+      ["A", 1],
+      ["B", 2],
+      ["B", eighth + 1],
+      ["B", eighth + 2],
+    ] as const)
+      map.set(session("s"), accountId, atMs);
+    expect(told).toEqual(["s A 0", "s B 2", `s B ${eighth + 2}`]);
+  });
+  test("takes back what an earlier run knew, and does not tell of it", () => {
+    const first = createAffinityMap({ capacity: 10, ttlMs });
+    first.set(session("a"), "A", 1);
+    first.set(session("b"), "B", 2);
+    const told: unknown[] = [];
+    const second = createAffinityMap({ capacity: 10, ttlMs, onBind: (entry) => void told.push(entry) });
+    second.restore(first.entries(3));
+    expect(second.entries(3)).toEqual(first.entries(3));
+    expect(second.countOf("A")).toBe(1);
+    expect(told).toEqual([]);
+  });
   test("lets a key expire after its last use, each kind by its own time", () => {
     const map = createAffinityMap({ capacity: 10, ttlMs: { ...ttlMs, turn_state: 1_000 } });
     map.set({ kind: "turn_state", key: "t" }, "A", 0);

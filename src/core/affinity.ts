@@ -86,6 +86,9 @@ export interface AffinityEntry extends ConversationKey {
   lastUsedMs: number;
 }
 
+/** Of an entry's life: its use is told to `onBind` no more often than this, so that a busy session is not written every turn. */
+const TOLD_AFTER_SHARE = 1 / 8;
+
 /** Bounded: the least recently used key goes first; each expires `ttlMs` of its kind after its last use. */
 export interface AffinityMap {
   /** The account bound to a key, null when none or expired; a hit counts as use. */
@@ -96,16 +99,22 @@ export interface AffinityMap {
   dropAccount(accountId: string, what?: "conversations" | "all"): number;
   /** Live entries, least recently used first: the order in which to `set` them again (with their `lastUsedMs`) after a restart. */
   entries(nowMs: number): AffinityEntry[];
+  /** Takes entries of an earlier run, least recently used first, without telling `onBind`. */
+  restore(entries: Iterable<AffinityEntry>): void;
+  /** The keys bound to an account, expired ones not yet forgotten included. */
+  countOf(accountId: string): number;
   size(): number;
 }
 
 export function createAffinityMap(options: {
   capacity: number;
   ttlMs: Readonly<Record<AffinityKind, number>>;
+  /** Told of a key that was bound to another account than before, or used again after an eighth of its life. */
+  onBind?(entry: Readonly<AffinityEntry>): void;
 }): AffinityMap {
-  const { capacity, ttlMs } = options;
+  const { capacity, ttlMs, onBind } = options;
   /** A Map keeps insertion order; re-inserting on use makes it least recently used first. */
-  const entries = new Map<string, AffinityEntry>();
+  const entries = new Map<string, AffinityEntry & { toldMs: number }>();
   const byAccount = new Map<string, Set<string>>();
   const idOf = ({ kind, key }: ConversationKey) => `${kind}:${key}`;
   const isLive = (entry: AffinityEntry, nowMs: number) => nowMs - entry.lastUsedMs < ttlMs[entry.kind];
@@ -119,7 +128,7 @@ export function createAffinityMap(options: {
     if (owned.size === 0) byAccount.delete(entry.accountId);
   }
 
-  function insert(id: string, entry: AffinityEntry) {
+  function insert(id: string, entry: AffinityEntry & { toldMs: number }) {
     remove(id);
     entries.set(id, entry);
     const owned = byAccount.get(entry.accountId);
@@ -142,8 +151,18 @@ export function createAffinityMap(options: {
       entries.set(id, entry);
       return entry.accountId;
     },
-    set: ({ kind, key }, accountId, nowMs) =>
-      insert(idOf({ kind, key }), { kind, key, accountId, lastUsedMs: nowMs }),
+    set({ kind, key }, accountId, nowMs) {
+      const id = idOf({ kind, key });
+      const known = entries.get(id);
+      const told = known?.accountId === accountId && nowMs - known.toldMs < ttlMs[kind] * TOLD_AFTER_SHARE;
+      const entry = { kind, key, accountId, lastUsedMs: nowMs, toldMs: told ? known.toldMs : nowMs };
+      insert(id, entry);
+      if (!told) onBind?.(entry);
+    },
+    restore(old) {
+      for (const entry of old) insert(idOf(entry), { ...entry, toldMs: entry.lastUsedMs });
+    },
+    countOf: (accountId) => byAccount.get(accountId)?.size ?? 0,
     delete: (key) => remove(idOf(key)),
     dropAccount(accountId, what = "conversations") {
       const ids = [...(byAccount.get(accountId) ?? [])].filter(
@@ -153,7 +172,9 @@ export function createAffinityMap(options: {
       return ids.length;
     },
     entries: (nowMs) =>
-      [...entries.values()].filter((entry) => isLive(entry, nowMs)).map((entry) => ({ ...entry })),
+      [...entries.values()]
+        .filter((entry) => isLive(entry, nowMs))
+        .map(({ kind, key, accountId, lastUsedMs }) => ({ kind, key, accountId, lastUsedMs })),
     size: () => entries.size,
   };
 }

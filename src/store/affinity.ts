@@ -9,11 +9,10 @@ export type AffinityStore = ReturnType<typeof createAffinityStore>;
 
 export function createAffinityStore({ client, orm }: Connection) {
   const put = client.prepare(`
-    INSERT INTO affinity (key_hash, account_id, expires_at_ms) VALUES (:keyHash, :accountId, :expiresAtMs)
-    ON CONFLICT (key_hash) DO UPDATE SET account_id = excluded.account_id, expires_at_ms = excluded.expires_at_ms`);
-  const remove = client.prepare("DELETE FROM affinity WHERE key_hash = ?");
+    INSERT INTO affinity (conversation_key, account_id, expires_at_ms) VALUES (:conversationKey, :accountId, :expiresAtMs)
+    ON CONFLICT (conversation_key) DO UPDATE SET account_id = excluded.account_id, expires_at_ms = excluded.expires_at_ms`);
   const prune = client.prepare(`
-    DELETE FROM affinity WHERE key_hash IN (SELECT key_hash FROM affinity WHERE expires_at_ms <= ? LIMIT ?)`);
+    DELETE FROM affinity WHERE conversation_key IN (SELECT conversation_key FROM affinity WHERE expires_at_ms <= ? LIMIT ?)`);
 
   return {
     /** Bindings that still hold, the longest-lived first, of accounts that exist, at most `limit`. */
@@ -28,7 +27,6 @@ export function createAffinityStore({ client, orm }: Connection) {
         .all();
     },
     put: (row: AffinityRow): void => void put.run(row),
-    remove: (keyHash: string): void => void remove.run(keyHash),
     /** Deletes at most `limit` expired bindings; how many it were. */
     prune: (nowMs: number, limit: number): number => prune.run(nowMs, limit).changes,
   };

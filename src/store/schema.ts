@@ -289,11 +289,11 @@ export const settings = sqliteTable("settings", {
   updatedAtMs: integer("updated_at_ms").notNull(),
 });
 
-/** Which account a conversation is on. The key is a hash made by core/affinity. */
+/** Which account a conversation is on. The key is `<kind>:<key>` of core/affinity. */
 export const affinity = sqliteTable(
   "affinity",
   {
-    keyHash: text("key_hash").primaryKey(),
+    conversationKey: text("conversation_key").primaryKey(),
     accountId: text("account_id").notNull(),
     expiresAtMs: integer("expires_at_ms").notNull(),
   },
@@ -312,7 +312,7 @@ export const auditLog = sqliteTable(
   {
     id: integer("id").primaryKey({ autoIncrement: true }),
     atMs: integer("at_ms").notNull(),
-    /** `dashboard`, `admin_token`, `cli`, `guest`, `anonymous`, `system`. */
+    /** `dashboard`, `admin_token`, `local`, `cli`, `guest`, `anonymous`, `system`. */
     actor: text("actor").notNull(),
     actorIp: text("actor_ip"),
     /** What was done, for example `account.import`. */

@@ -1,6 +1,6 @@
 /** Quota windows and credits as last seen, and the windows' history for trends. Filled by the write-behind queue. */
-import { and, asc, eq, getTableColumns, gte } from "drizzle-orm";
-import type { Window } from "../core/windows.ts";
+import { and, asc, eq, getTableColumns, gte, sql } from "drizzle-orm";
+import { SCOPE_ALL, type Window } from "../core/windows.ts";
 import type { Connection } from "./connection.ts";
 import { accountCredits, accounts, windowHistory, windowSnapshots } from "./schema.ts";
 
@@ -90,6 +90,25 @@ export function createWindowStore({ client, orm, transaction }: Connection) {
         .from(windowHistory)
         .where(gte(windowHistory.atMs, sinceMs))
         .orderBy(asc(windowHistory.atMs))
+        .all();
+    },
+
+    /** Mean used percent per account since then, of the plan's own windows of one length. */
+    averages(minutes: number, sinceMs: number): { accountId: string; usedPercent: number }[] {
+      return orm
+        .select({
+          accountId: windowHistory.accountId,
+          usedPercent: sql<number>`avg(${windowHistory.usedPercent})`,
+        })
+        .from(windowHistory)
+        .where(
+          and(
+            gte(windowHistory.atMs, sinceMs),
+            eq(windowHistory.scope, SCOPE_ALL),
+            eq(windowHistory.minutes, minutes),
+          ),
+        )
+        .groupBy(windowHistory.accountId)
         .all();
     },
 

@@ -63,7 +63,7 @@ describe("write-behind", () => {
         seenAtMs: home.clock.now(),
         windows: [{ ...window, usedPercent }],
       });
-    queue.affinitySeen({ keyHash: "k", accountId: "acc_a", expiresAtMs: 9e12 });
+    queue.affinitySeen({ conversationKey: "k", accountId: "acc_a", expiresAtMs: 9e12 });
     queue.affinityDropped("k");
     queue.accountState("acc_a", { state: "rate_limited", stateReason: "burst", stateUntilMs: 5 });
     queue.accountState("acc_a", { state: "active", stateReason: null, stateUntilMs: null });

@@ -32,9 +32,9 @@ export interface WriteBehind {
   windowsReplaced(reading: WindowsReading): void;
   creditsSeen(row: CreditsRow): void;
   affinitySeen(row: AffinityRow): void;
-  affinityDropped(keyHash: string): void;
   keyUsed(apiKeyId: string, atMs: number): void;
   accountState(accountId: string, change: AccountStateChange): void;
+  planSeen(accountId: string, planType: string): void;
   /** Writes that wait. */
   depth(): number;
   /** Writes given up since the start: the queue was full, or the database refused the row. */
@@ -137,11 +137,12 @@ export function createWriteBehind(options: WriteBehindOptions): WriteBehind {
     windowsReplaced: (reading) =>
       enqueue(`windows ${reading.accountId}`, () => store.windows.replace(reading)),
     creditsSeen: (row) => enqueue(`credits ${row.accountId}`, () => store.windows.saveCredits(row)),
-    affinitySeen: (row) => enqueue(`affinity ${row.keyHash}`, () => store.affinity.put(row)),
-    affinityDropped: (keyHash) => enqueue(`affinity ${keyHash}`, () => store.affinity.remove(keyHash)),
+    affinitySeen: (row) => enqueue(`affinity ${row.conversationKey}`, () => store.affinity.put(row)),
     keyUsed: (apiKeyId, atMs) => enqueue(`key ${apiKeyId}`, () => store.apiKeys.markUsed(apiKeyId, atMs)),
     accountState: (accountId, change) =>
       enqueue(`state ${accountId}`, () => void store.accounts.setState(accountId, change)),
+    planSeen: (accountId, planType) =>
+      enqueue(`plan ${accountId}`, () => void store.accounts.patch(accountId, { planType })),
     depth: () => pending.size,
     drops: () => dropped,
     flush,

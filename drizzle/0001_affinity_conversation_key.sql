@@ -1,0 +1,1 @@
+ALTER TABLE `affinity` RENAME COLUMN `key_hash` TO `conversation_key`;
