@@ -63,15 +63,18 @@ describe("write-behind", () => {
         seenAtMs: home.clock.now(),
         windows: [{ ...window, usedPercent }],
       });
-    queue.affinitySeen({ conversationKey: "k", accountId: "acc_a", expiresAtMs: 9e12 });
-    queue.affinityDropped("k");
+    const binding = { conversationKey: "session:k", accountId: "acc_a", expiresAtMs: 9e12 };
+    queue.affinitySeen({ ...binding, expiresAtMs: 8e12 });
+    queue.affinitySeen(binding);
+    queue.planSeen("acc_a", "go");
+    queue.planSeen("acc_a", "pro");
     queue.accountState("acc_a", { state: "rate_limited", stateReason: "burst", stateUntilMs: 5 });
     queue.accountState("acc_a", { state: "active", stateReason: null, stateUntilMs: null });
-    expect(queue.depth()).toBe(3);
+    expect(queue.depth()).toBe(4);
     expect(queue.flush()).toBe(true);
     expect(home.store.windows.loadAll()).toMatchObject([{ minutes: 300, usedPercent: 30 }]);
-    expect(home.store.affinity.load({ nowMs: 0, limit: 10 })).toEqual([]);
-    expect(home.store.accounts.get("acc_a")?.state).toBe("active");
+    expect(home.store.affinity.load({ nowMs: 0, limit: 10 })).toEqual([binding]);
+    expect(home.store.accounts.get("acc_a")).toMatchObject({ state: "active", planType: "pro" });
   });
 
   test("a complete reading forgets windows that are gone, whatever was queued before it, and yields to what comes after", () => {
