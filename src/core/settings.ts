@@ -1,4 +1,5 @@
 /** The settings that people change while the service runs: their shape, defaults and validation. */
+import type { ModelRule } from "./dialects/model-name.ts";
 import { CodedError } from "./errors.ts";
 import type { Strategy } from "./selection.ts";
 
@@ -21,6 +22,8 @@ export interface DashboardSettings {
   requestLogRetentionDays: number;
   usageHistoryRetentionDays: number;
   dashboardSessionTtlSeconds: number;
+  /** Model names on `/v1` that stand for others; the first rule that fits and whose model the pool has wins. */
+  modelRules: readonly ModelRule[];
 }
 
 export const DEFAULT_SETTINGS: DashboardSettings = {
@@ -36,7 +39,15 @@ export const DEFAULT_SETTINGS: DashboardSettings = {
   requestLogRetentionDays: 90,
   usageHistoryRetentionDays: 90,
   dashboardSessionTtlSeconds: 43_200,
+  modelRules: [
+    { pattern: "claude-*haiku*", model: "gpt-5.4-mini" },
+    { pattern: "claude-*", model: "gpt-5.5" },
+  ],
 };
+
+/** Each request of `/v1` walks them; nobody names more models than this. */
+const MAX_MODEL_RULES = 100;
+const MAX_MODEL_NAME_CHARS = 100;
 
 const STRATEGIES: readonly Strategy[] = [
   "usage_weighted",
@@ -57,10 +68,21 @@ const whole =
       ? null
       : `a whole number from ${from} to ${to}`;
 
+function isModelRule(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const names = Object.entries(value);
+  const isName = (name: unknown) =>
+    typeof name === "string" && name.trim() !== "" && name.length <= MAX_MODEL_NAME_CHARS;
+  return (
+    names.length === 2 && names.every(([key, name]) => (key === "pattern" || key === "model") && isName(name))
+  );
+}
+
 const CHECKS: Record<keyof DashboardSettings, Check> = {
   stickyThreadsEnabled: boolean,
   preferEarlierResetAccounts: boolean,
-  routingStrategy: (value) => (STRATEGIES.includes(value as Strategy) ? null : `one of ${STRATEGIES.join(", ")}`),
+  routingStrategy: (value) =>
+    STRATEGIES.includes(value as Strategy) ? null : `one of ${STRATEGIES.join(", ")}`,
   singleAccountId: (value) =>
     value === null || (typeof value === "string" && value.length <= 64) ? null : "an account's id or null",
   maxConcurrentRequestsPerAccount: whole(1, 10_000),
@@ -71,6 +93,10 @@ const CHECKS: Record<keyof DashboardSettings, Check> = {
   requestLogRetentionDays: whole(1, 3_650),
   usageHistoryRetentionDays: whole(1, 3_650),
   dashboardSessionTtlSeconds: whole(300, 30 * 86_400),
+  modelRules: (value) =>
+    Array.isArray(value) && value.length <= MAX_MODEL_RULES && value.every(isModelRule)
+      ? null
+      : `a list of at most ${MAX_MODEL_RULES} rules {"pattern":"claude-*","model":"gpt-5.5"}`,
 };
 
 /** The fields that GET answers and PUT accepts back unchanged without storing them. */
@@ -104,7 +130,8 @@ export function readStoredSettings(stored: unknown): DashboardSettings {
   const settings: Record<string, unknown> = { ...DEFAULT_SETTINGS };
   if (typeof stored === "object" && stored !== null) {
     for (const [name, value] of Object.entries(stored)) {
-      if (Object.hasOwn(CHECKS, name) && CHECKS[name as keyof DashboardSettings](value) === null) settings[name] = value;
+      if (Object.hasOwn(CHECKS, name) && CHECKS[name as keyof DashboardSettings](value) === null)
+        settings[name] = value;
     }
   }
   return settings as unknown as DashboardSettings;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mapModelName, parseModelName } from "./model-name.ts";
+import { mapModelName, parseModelName, usableRules } from "./model-name.ts";
 
 describe("a model name", () => {
   const known = new Set(["gpt-5.5", "gpt-5.1-codex-max", "gpt-5.4-mini"]);
@@ -38,5 +38,13 @@ describe("a model name", () => {
     expect(mapModelName("best", rules)).toBe("gpt-6.1-sol");
     expect(mapModelName("bests", rules)).toBe("bests");
     expect(mapModelName("a", rules)).toBe("a");
+  });
+
+  test("a rule for a model that the pool lacks is passed over, unless nothing is known of the pool", () => {
+    const mini = { pattern: "claude-*haiku*", model: "gpt-5.4-mini-low" };
+    const other = { pattern: "claude-*", model: "gpt-5.5" };
+    expect(usableRules([mini, other], known)).toEqual([mini, other]);
+    expect(usableRules([mini, other], new Set(["gpt-5.5"]))).toEqual([other]);
+    expect(usableRules([mini, other], new Set())).toEqual([mini, other]);
   });
 });

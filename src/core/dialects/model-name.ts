@@ -26,6 +26,15 @@ export function mapModelName(requested: string, rules: readonly ModelRule[]): st
   return rules.find((rule) => fits(name, rule.pattern.toLowerCase()))?.model ?? requested;
 }
 
+/** The rules whose model the pool has, so that a name falls to the next rule instead of to nothing; all while nothing is known. */
+export function usableRules(
+  rules: readonly ModelRule[],
+  knownModels: ReadonlySet<string>,
+): readonly ModelRule[] {
+  if (knownModels.size === 0) return rules;
+  return rules.filter(({ model }) => knownModels.has(parseModelName(model, knownModels).model));
+}
+
 /** Glob match without a regular expression: patterns come from a setting, and their cost must stay linear. */
 function fits(name: string, pattern: string): boolean {
   const parts = pattern.split("*");
