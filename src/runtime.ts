@@ -7,6 +7,7 @@ import { readStoredSettings } from "./core/settings.ts";
 import prices from "./data/prices.json" with { type: "json" };
 import { createProxyAccess } from "./http/access.ts";
 import { createApplication } from "./http/app.ts";
+import { createLocate } from "./http/locality.ts";
 import { proxyRoutes } from "./http/proxy.ts";
 import { createHttpServer } from "./http/server.ts";
 import { type Asked, createAccountJobs } from "./jobs/account-jobs.ts";
@@ -147,6 +148,10 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
   const server = createHttpServer({
     hostname: config.host,
     port: config.port,
+    locate: createLocate({
+      trustedProxies: config.firewallTrustProxyHeaders ? config.firewallTrustedProxyCidrs : [],
+      tls: false,
+    }),
     proxyRoutes: proxyRoutes({
       relay,
       access: createProxyAccess(config.proxyUnauthenticatedClientCidrs),

@@ -1,6 +1,7 @@
 /** Claims about who gets into the admin API, and as what. */
 import { describe, expect, test } from "bun:test";
 import { Secret } from "../core/secret.ts";
+import { createLocate } from "./locality.ts";
 import { admit, createGuard, NO_SIGN_IN, type SessionAnswer, type SignIn } from "./guard.ts";
 
 const TOKEN = "right-token";
@@ -17,7 +18,8 @@ function ask(options: {
   });
   const headers = { host: "127.0.0.1:2455", ...options.headers };
   const request = new Request("http://127.0.0.1:2455/api/accounts", { headers });
-  return guard.ask(request, options.peer ?? "127.0.0.1");
+  const locate = createLocate({ trustedProxies: [], tls: false });
+  return guard.ask(request, locate(request, options.peer ?? "127.0.0.1"));
 }
 const session = (answer: SessionAnswer, passwordSet = true): Partial<SignIn> => ({
   sessionOf: () => answer,

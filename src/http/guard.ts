@@ -1,8 +1,8 @@
 /** Who is asking the admin API, and what that lets them do: the one place that decides it. */
-import { isLoopback } from "../core/cidr.ts";
 import { CodedError } from "../core/errors.ts";
 import { isEqualInConstantTime } from "../core/api-key.ts";
 import type { Secret } from "../core/secret.ts";
+import type { Client } from "./locality.ts";
 
 export type Role = "admin" | "guest" | "nobody";
 
@@ -41,7 +41,7 @@ export const NO_SIGN_IN: SignIn = {
 };
 
 export interface Guard {
-  ask(request: Request, peerIp: string): Asker;
+  ask(request: Request, client: Client): Asker;
 }
 
 /**
@@ -50,14 +50,14 @@ export interface Guard {
  */
 export function createGuard({ adminToken, signIn }: { adminToken: Secret | null; signIn: SignIn }): Guard {
   return {
-    ask(request, peerIp) {
-      const asker = (fields: Partial<Asker>): Asker => ({ ...NOBODY, ip: peerIp, ...fields });
+    ask(request, client) {
+      const asker = (fields: Partial<Asker>): Asker => ({ ...NOBODY, ip: client.ip, ...fields });
       const presented = bearerOf(request);
       if (adminToken !== null && presented !== null) {
         const right = isEqualInConstantTime(presented, adminToken.reveal());
         return asker(right ? { role: "admin", actor: "admin_token" } : {});
       }
-      if (!isFromOurPages(request)) return asker({});
+      if (!isFromOurPages(request, client)) return asker({});
       const session = signIn.sessionOf(request);
       switch (session.kind) {
         case "signed_in":
@@ -70,7 +70,7 @@ export function createGuard({ adminToken, signIn }: { adminToken: Secret | null;
           return asker({ missing: "totp_required" });
         case "none": {
           if (adminToken !== null || signIn.passwordSet()) return asker({});
-          if (isLocal(request, peerIp)) return asker({ role: "admin", actor: "local" });
+          if (client.isLocal) return asker({ role: "admin", actor: "local" });
           return asker({ missing: "bootstrap_required" });
         }
       }
@@ -111,29 +111,11 @@ function bearerOf(request: Request): string | null {
   return scheme.toLowerCase() === "bearer" && token !== "" ? token : null;
 }
 
-/** Headers by which a reverse proxy says that the peer is not who asks. */
-const FORWARDING_HEADERS = [
-  "forwarded",
-  "via",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-real-ip",
-  "cf-connecting-ip",
-];
-
-/** A loopback peer that asks for a loopback name (a page that rebinds its name to 127.0.0.1 does not) without a proxy between. */
-export function isLocal(request: Request, peerIp: string): boolean {
-  if (!isLoopback(peerIp) || FORWARDING_HEADERS.some((name) => request.headers.has(name))) return false;
-  const host = (request.headers.get("host") ?? "").replace(/:\d+$/, "").toLowerCase();
-  return host === "localhost" || isLoopback(host);
-}
-
 /** Whether a browser would say that one of our own pages asks; programs that are no browsers send none of these headers. */
-export function isFromOurPages(request: Request): boolean {
+export function isFromOurPages(request: Request, client: Client): boolean {
   const site = request.headers.get("sec-fetch-site");
   if (site !== null && site !== "same-origin" && site !== "none") return false;
   const origin = request.headers.get("origin");
   if (origin === null) return true;
-  return URL.canParse(origin) && new URL(origin).host === request.headers.get("host");
+  return URL.canParse(origin) && new URL(origin).host === client.host.toLowerCase();
 }

@@ -5,6 +5,7 @@ import { errorResponse } from "../proxy/answers.ts";
 import type { RelayRequest } from "../proxy/responses.ts";
 import type { Caller } from "../proxy/serve.ts";
 import type { ProxyAccess } from "./access.ts";
+import type { Client } from "./locality.ts";
 import { pathOf, type ProxyRoute } from "./server.ts";
 
 export interface ProxyRoutesPorts {
@@ -15,7 +16,7 @@ export interface ProxyRoutesPorts {
 }
 
 export function proxyRoutes({ relay, access, clock, newRequestId }: ProxyRoutesPorts): ProxyRoute[] {
-  function callerOf(request: Request, peerIp: string): Caller {
+  function callerOf(request: Request, client: Client): Caller {
     return {
       origin: {
         requestId: newRequestId(),
@@ -26,17 +27,17 @@ export function proxyRoutes({ relay, access, clock, newRequestId }: ProxyRoutesP
         apiKeyId: null,
         apiKeyName: null,
         userAgent: request.headers.get("user-agent"),
-        clientIp: peerIp,
+        clientIp: client.ip,
       },
       allowedAccountIds: null,
       budget: null,
     };
   }
 
-  async function responses(request: Request, peerIp: string): Promise<Response> {
-    const caller = callerOf(request, peerIp);
+  async function responses(request: Request, client: Client): Promise<Response> {
+    const caller = callerOf(request, client);
     try {
-      access.admitWithoutKey(peerIp);
+      access.admitWithoutKey(client);
       return await relay(request, { path: "/codex/responses", observe: true }, caller);
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;

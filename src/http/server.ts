@@ -1,13 +1,14 @@
 /** The one listener: proxy paths go straight to their handlers, everything else to the application. */
 import type { Server } from "bun";
 import { CodedError } from "../core/errors.ts";
+import type { Client, Locate } from "./locality.ts";
 
-/** A handler of the proxy's paths. `peerIp` is the address of the connection itself. */
+/** A handler of the proxy's paths. */
 export interface ProxyRoute {
   method: string;
   /** An exact path, or a prefix when it ends in `/*`. */
   path: string;
-  handle(request: Request, peerIp: string): Promise<Response> | Response;
+  handle(request: Request, client: Client): Promise<Response> | Response;
 }
 
 export interface HttpServer {
@@ -21,9 +22,10 @@ export interface HttpServer {
 export interface HttpServerOptions {
   hostname: string;
   port: number;
+  locate: Locate;
   proxyRoutes: readonly ProxyRoute[];
   /** What no proxy route takes. */
-  application(request: Request, peerIp: string): Promise<Response> | Response;
+  application(request: Request, client: Client): Promise<Response> | Response;
   onError(error: Error): Response;
 }
 
@@ -43,7 +45,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const route = exact.get(`${method} ${path}`);
     if (route) return route;
     for (const prefix of prefixes) {
-      if (path.startsWith(prefix.path.slice(0, -1)) && (prefix.method === "*" || prefix.method === method)) return prefix;
+      if (path.startsWith(prefix.path.slice(0, -1)) && (prefix.method === "*" || prefix.method === method))
+        return prefix;
     }
     return null;
   }
@@ -58,9 +61,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           idleTimeout: 0,
           maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
           fetch(request, bun) {
-            const peerIp = bun.requestIP(request)?.address ?? "";
+            const client = options.locate(request, bun.requestIP(request)?.address ?? "");
             const route = findRoute(request.method, pathOf(request.url));
-            return route ? route.handle(request, peerIp) : options.application(request, peerIp);
+            return route ? route.handle(request, client) : options.application(request, client);
           },
           error: options.onError,
         });
@@ -97,10 +100,16 @@ function startError(error: unknown, { hostname, port }: HttpServerOptions): unkn
     );
   }
   if (code === "EACCES") {
-    return new CodedError("port_not_allowed", `Port ${port} needs more rights than this user has. Choose one above 1024: --port 2455.`);
+    return new CodedError(
+      "port_not_allowed",
+      `Port ${port} needs more rights than this user has. Choose one above 1024: --port 2455.`,
+    );
   }
   if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
-    return new CodedError("host_not_available", `This machine has no address ${hostname}. Set CODEX_LB_HOST to one that it has, or to 0.0.0.0.`);
+    return new CodedError(
+      "host_not_available",
+      `This machine has no address ${hostname}. Set CODEX_LB_HOST to one that it has, or to 0.0.0.0.`,
+    );
   }
   return error;
 }
