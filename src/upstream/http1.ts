@@ -86,6 +86,10 @@ export interface Exchange {
   connectMs(): number | null;
   /** Ends it now; the connection is closed unless the reply was complete. Harmless afterwards. */
   cancel(): void;
+  /** After a reply 101, when the connection speaks another protocol: sends bytes. False: more only after `drained`. */
+  write(bytes: Uint8Array): boolean;
+  /** Resolves when all that was written has been handed to the system, or the connection is gone. */
+  drained(): Promise<void>;
 }
 
 export interface Http1Client {
@@ -185,6 +189,8 @@ export function createHttp1Client(clock: Clock): Http1Client {
           cancelled = true;
           connection?.abandon();
         },
+        write: (bytes) => connection?.write(bytes) ?? true,
+        drained: () => connection?.drained() ?? Promise.resolve(),
       };
     },
     openConnections: () => all.size,
@@ -273,6 +279,7 @@ class Connection {
   /** Set while a reply's body is arriving. */
   #body: ReplyBody | null = null;
   #unsent: Uint8Array | null = null;
+  #onDrained: (() => void)[] = [];
   #head: Buffer | null = null;
   #framing: BodyFraming = "length";
   #left = 0;
@@ -361,12 +368,24 @@ class Connection {
     this.destroy();
   }
 
+  write(bytes: Uint8Array): boolean {
+    if (!this.#destroyed) this.#send(bytes);
+    return this.#unsent === null;
+  }
+
+  drained(): Promise<void> {
+    if (this.#unsent === null || this.#destroyed) return Promise.resolve();
+    return new Promise((resolve) => this.#onDrained.push(resolve));
+  }
+
   /** Closes at once. Always returns true, so that it can be used in a filter. */
   destroy(): true {
     if (!this.#destroyed) {
       this.#destroyed = true;
       this.#owner.closed(this);
       this.#socket?.terminate();
+      this.#unsent = null;
+      for (const drained of this.#onDrained.splice(0)) drained();
     }
     return true;
   }
@@ -386,6 +405,7 @@ class Connection {
     if (!unsent) return;
     this.#unsent = null;
     this.#send(unsent);
+    if (this.#unsent === null) for (const drained of this.#onDrained.splice(0)) drained();
   }
 
   #received(bytes: Uint8Array): void {
