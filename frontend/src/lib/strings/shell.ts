@@ -1,0 +1,43 @@
+/** Words of the frame around the pages. */
+export const shell = {
+  name: "codex-lb",
+  nav: "Pages",
+  skip: "Skip to the page",
+  pages: {
+    overview: "Overview",
+    accounts: "Accounts",
+    requests: "Requests",
+    keys: "Keys",
+    connect: "Connect",
+    reports: "Reports",
+    audit: "Audit",
+    settings: "Settings",
+  },
+  more: "More",
+  live: "Live",
+  connecting: "Connecting",
+  lost: "Connection lost",
+  lostBanner: "codex-lb does not answer. What you see is from before; the page reconnects by itself.",
+  demoBanner: "This is a demo: accounts, requests and prices are made up, and nothing is kept.",
+  demoAction: "Add a real account",
+  guestBanner: "You are a guest: everything can be read, nothing changed.",
+  unprotected:
+    "No password is set, so this page opens only on this machine. Set one to reach it from elsewhere.",
+  setPassword: "Set a password",
+  later: "Not now",
+  theme: { label: "Theme", system: "System theme", light: "Light theme", dark: "Dark theme" },
+  blurEmails: "Blur e-mail addresses",
+  showEmails: "Show e-mail addresses",
+  signOut: "Sign out",
+  gone: {
+    title: "codex-lb does not answer",
+    body: "The service is stopped, restarting, or out of reach from here. This page tries again every few seconds.",
+    hint: "On its machine: codex-lb doctor says what is wrong.",
+  },
+  broken: {
+    title: "This page failed",
+    body: "Something here is broken, not your pool: requests are still served. Reload, and report it if it happens again.",
+    reload: "Reload",
+  },
+  missing: { title: "There is no such page", action: "Go to the Overview" },
+} as const;

@@ -1,0 +1,30 @@
+/** Which address shows which page; each page is fetched when it is first opened. */
+import { Route, Router } from "@solidjs/router";
+import { lazy } from "solid-js";
+import { Missing } from "./features/shell/missing.tsx";
+import { Frame } from "./features/shell/frame.tsx";
+
+const Overview = lazy(() => import("./features/overview/overview-page.tsx"));
+const Accounts = lazy(() => import("./features/accounts/accounts-page.tsx"));
+const Requests = lazy(() => import("./features/requests/requests-page.tsx"));
+const Keys = lazy(() => import("./features/keys/keys-page.tsx"));
+const Connect = lazy(() => import("./features/connect/connect-page.tsx"));
+const Reports = lazy(() => import("./features/reports/reports-page.tsx"));
+const Settings = lazy(() => import("./features/settings/settings-page.tsx"));
+const Audit = lazy(() => import("./features/audit/audit-page.tsx"));
+
+export function Routes() {
+  return (
+    <Router root={Frame}>
+      <Route path="/" component={Overview} />
+      <Route path="/accounts/:id?" component={Accounts} />
+      <Route path="/requests" component={Requests} />
+      <Route path="/keys/:id?" component={Keys} />
+      <Route path="/connect" component={Connect} />
+      <Route path="/reports" component={Reports} />
+      <Route path="/settings/:section?" component={Settings} />
+      <Route path="/audit" component={Audit} />
+      <Route path="*" component={Missing} />
+    </Router>
+  );
+}

@@ -1,0 +1,124 @@
+/** A chart over time with direct labels; uPlot is fetched when the first one is shown. */
+import { createEffect, on, onCleanup, onMount } from "solid-js";
+import type uPlot from "uplot";
+import { theme } from "../lib/preferences.ts";
+
+export interface Series {
+  label: string;
+  /** One per time; null leaves a gap. */
+  values: readonly (number | null)[];
+  /** A token of app.css: "accent", "warn-fill", ... */
+  color: string;
+  dashed?: boolean;
+  bars?: boolean;
+}
+
+interface LineChartProps {
+  /** Milliseconds since the epoch, ascending. */
+  times: readonly number[];
+  series: readonly Series[];
+  height?: number;
+  /** The figures at the left. */
+  format(value: number): string;
+  /** Fixed scale, for example percent. */
+  range?: [number, number];
+  label: string;
+}
+
+const colour = (name: string) => {
+  // Canvas needs the resolved colour: the browser computes `light-dark()` only for real properties.
+  const probe = document.createElement("span");
+  probe.style.color = `var(--color-${name})`;
+  document.body.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+};
+
+export function LineChart(props: LineChartProps) {
+  let host!: HTMLDivElement;
+  let chart: uPlot | undefined;
+  let gone = false;
+  const data = () =>
+    [
+      props.times.map((time) => time / 1_000),
+      ...props.series.map((series) => [...series.values]),
+    ] as uPlot.AlignedData;
+
+  async function draw(): Promise<void> {
+    const { default: Plot } = await import("uplot");
+    if (gone) return;
+    chart?.destroy();
+    const axis = {
+      stroke: colour("ink-3"),
+      grid: { stroke: colour("line"), width: 1 },
+      ticks: { show: false },
+      font: "11px Hanken Grotesk",
+    };
+    chart = new Plot(
+      {
+        width: host.clientWidth,
+        height: props.height ?? 180,
+        legend: { show: false },
+        cursor: { points: { size: 6 }, drag: { x: false, y: false } },
+        scales: {
+          x: { time: true },
+          y: { range: props.range ?? ((_, _low, high) => [0, high > 0 ? high * 1.08 : 1]) },
+        },
+        axes: [
+          { ...axis, grid: { show: false }, size: 26 },
+          { ...axis, size: 54, values: (_, splits) => splits.map((value) => props.format(value)) },
+        ],
+        series: [
+          {},
+          ...props.series.map((series) => ({
+            label: series.label,
+            stroke: colour(series.color),
+            width: 1.75,
+            points: { show: false },
+            ...(series.dashed ? { dash: [5, 4] } : {}),
+            ...(series.bars && Plot.paths.bars
+              ? { paths: Plot.paths.bars({ size: [0.7, 48] }), fill: colour(series.color), width: 0 }
+              : {}),
+          })),
+        ],
+      },
+      data(),
+      host,
+    );
+  }
+
+  onMount(() => {
+    void draw();
+    const resize = new ResizeObserver(() =>
+      chart?.setSize({ width: host.clientWidth, height: props.height ?? 180 }),
+    );
+    resize.observe(host);
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const redraw = () => void draw();
+    dark.addEventListener("change", redraw);
+    onCleanup(() => {
+      gone = true;
+      resize.disconnect();
+      dark.removeEventListener("change", redraw);
+      chart?.destroy();
+    });
+  });
+  createEffect(
+    on(
+      () => [props.times, props.series, theme()],
+      () => void draw(),
+      { defer: true },
+    ),
+  );
+
+  return (
+    <div
+      ref={host}
+      role="img"
+      aria-label={props.label}
+      class="w-full min-w-0 overflow-hidden"
+      style={{ height: `${props.height ?? 180}px` }}
+    />
+  );
+}
