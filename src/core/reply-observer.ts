@@ -25,6 +25,8 @@ export interface ReplyObserver {
   phase(): ReplyPhase;
   /** The event that says the reply failed before any content came; null while none did. */
   earlyFailure(): unknown;
+  /** The event that says the reply failed after content had begun; null while none did. */
+  lateFailure(): unknown;
   /** The newest `codex.rate_limits` event, null when none came. */
   rateLimits(): unknown;
   /** The turn state that a `response.metadata` event carried (UPSTREAM: only over WebSocket does the client read it). */
@@ -65,6 +67,7 @@ const ITEM_TYPE_BYTES = 400;
 export function createReplyObserver(): ReplyObserver {
   let phase: ReplyPhase = "preamble";
   let earlyFailure: unknown = null;
+  let lateFailure: unknown = null;
   let rateLimits: unknown = null;
   let turnState: string | null = null;
   const summary: ReplySummary = {
@@ -93,6 +96,7 @@ export function createReplyObserver(): ReplyObserver {
 
   function end(terminal: NonNullable<ReplySummary["terminal"]>, event: Record<string, unknown>): void {
     if (terminal === "failed" && phase === "preamble") earlyFailure = event;
+    if (terminal === "failed" && phase === "content") lateFailure = event;
     summary.terminal = terminal;
     if (terminal === "failed") {
       const error = record(event.error);
@@ -142,6 +146,7 @@ export function createReplyObserver(): ReplyObserver {
   return {
     phase: () => phase,
     earlyFailure: () => earlyFailure,
+    lateFailure: () => lateFailure,
     rateLimits: () => rateLimits,
     turnState: () => turnState,
     summary: () => summary,

@@ -1,8 +1,10 @@
 /** Serves one HTTP request through the attempt engine and records what came of it: the part that every HTTP route shares. */
 import { CodedError } from "../core/errors.ts";
 import type { PriceTable } from "../core/pricing.ts";
-import type { RequestRecord, RequestStatus } from "../core/record.ts";
+import type { RequestRecord, RequestStatus, Transport } from "../core/record.ts";
 import type { Refusal } from "../core/refusal.ts";
+import type { ReplyObserver } from "../core/reply-observer.ts";
+import { type Failure, readFailure } from "../core/retry.ts";
 import { withoutSealedItems } from "../core/strip.ts";
 import { readRateLimitHeaders, readRateLimitsEvent } from "../core/windows-read.ts";
 import type { Pool, PooledAccount } from "../pool/pool.ts";
@@ -10,7 +12,7 @@ import type { Clock } from "../ports.ts";
 import type { ReplyHeaders } from "./answers.ts";
 import { plainBody, type RequestFacts } from "./client-request.ts";
 import type { Drain } from "./drain.ts";
-import type { AttemptContext, ClientPresence, Engine, Trace, UpstreamAnswer } from "./engine.ts";
+import type { AttemptContext, Attempted, ClientPresence, Engine, Trace, UpstreamAnswer } from "./engine.ts";
 import type { CommittedReply, HttpAttempt } from "./http-attempt.ts";
 import { type RequestEnd, type RequestOrigin, requestRecord } from "./record.ts";
 import type { RelayEnd, RelayTimes } from "./relay.ts";
@@ -58,7 +60,40 @@ export interface ServeRequest {
   /** Look at the reply as a Responses event stream. */
   observe: boolean;
   shape: AnswerShape;
+  /** Instead of the usual one. */
+  attempt?: HttpAttempt;
 }
+
+/** A request for the engine, whatever carries it. */
+export interface Ask {
+  caller: Caller;
+  facts: RequestFacts;
+  client: ClientPresence;
+  bodyBytes: number;
+  upstreamTransport: Transport;
+}
+
+/** What must be known of a reply, whatever carries it. */
+export interface ObservedReply {
+  status: number;
+  headers: [string, string][];
+  /** null when it is not an event stream. */
+  observer: ReplyObserver | null;
+}
+
+/** What came of a request. All but `committed` have been recorded. */
+export type Served<Reply> =
+  | { kind: "left" }
+  | { kind: "refused"; refusal: Refusal; headers: ReplyHeaders }
+  | { kind: "answer"; answer: UpstreamAnswer; headers: ReplyHeaders }
+  | {
+      kind: "committed";
+      reply: Reply;
+      account: PooledAccount;
+      headers: ReplyHeaders;
+      /** To be called exactly once, when the reply has ended. */
+      end(how: RelayEnd, times: RelayTimes): void;
+    };
 
 export interface ServePorts {
   engine: Engine;
@@ -72,6 +107,11 @@ export interface ServePorts {
 
 export interface Serving {
   serve(request: ServeRequest): Promise<Response>;
+  /** The same for any transport: budget, engine, record; `attempt` is how to try one account. */
+  route<Reply extends ObservedReply>(
+    ask: Ask,
+    attempt: (context: AttemptContext) => Promise<Attempted<Reply>>,
+  ): Promise<Served<Reply>>;
   /** Records a request that never reached the engine: it could not be read, or was not let in. */
   recordRefused(
     caller: Caller,
@@ -91,7 +131,7 @@ export function createServing(ports: ServePorts): Serving {
     outcome: {
       trace: Trace | null;
       account: PooledAccount | null;
-      reply: CommittedReply | null;
+      reply: ObservedReply | null;
       end: RequestEnd;
     },
   ): void {
@@ -116,9 +156,11 @@ export function createServing(ports: ServePorts): Serving {
     if (turnState) pool.affinity.set({ kind: "turn_state", key: turnState }, account.id, now);
   }
 
-  function noteReplyEnd(account: PooledAccount, { observer }: CommittedReply): void {
+  function noteReplyEnd(account: PooledAccount, { observer }: ObservedReply, model: string | null): void {
     if (!observer) return;
     const now = clock.now();
+    const failure = readLateFailure(observer, account, model, now);
+    if (failure) pool.apply(account.id, failure.effect);
     const event = observer.rateLimits();
     const reading = event === null ? null : readRateLimitsEvent(event, now);
     if (reading) pool.read(account.id, reading);
@@ -132,6 +174,7 @@ export function createServing(ports: ServePorts): Serving {
       const end = endOf({ status, errorCode: code, errorMessage: message, endedAt: clock.monotonic() });
       finish(caller, facts, { trace: null, account: null, reply: null, end });
     },
+    route,
     async serve(request) {
       const closeDrain = drain.open();
       try {
@@ -142,35 +185,85 @@ export function createServing(ports: ServePorts): Serving {
     },
   };
 
-  async function serve(request: ServeRequest): Promise<Response> {
-    const { caller, facts, client, shape } = request;
+  async function route<Reply extends ObservedReply>(
+    ask: Ask,
+    attempt: (context: AttemptContext) => Promise<Attempted<Reply>>,
+  ): Promise<Served<Reply>> {
+    const { caller, facts, client, upstreamTransport } = ask;
     const { origin } = caller;
     const headers: ReplyHeaders = { "x-request-id": origin.requestId };
-    const refused = await caller.budget?.reserve({
-      model: facts.model,
-      bodyBytes: request.body?.byteLength ?? 0,
-      client,
-    });
+    const refused = await caller.budget?.reserve({ model: facts.model, bodyBytes: ask.bodyBytes, client });
     if (refused) {
       const end = endOf({ ...refusedEnd(refused), endedAt: clock.monotonic() });
       finish({ ...caller, budget: null }, facts, { trace: null, account: null, reply: null, end });
-      return shape.refusal(refused, headers);
+      return { kind: "refused", refusal: refused, headers };
     }
-
-    const form = requestForm(request);
+    const model = facts.model === "" ? null : facts.model;
     const routed = await engine.route(
       {
         requestId: origin.requestId,
         receivedAtMs: origin.receivedAtMs,
         receivedAt: origin.receivedAt,
-        model: facts.model === "" ? null : facts.model,
+        model,
         keys: facts.keys,
         keyId: origin.apiKeyId,
         allowedAccountIds: caller.allowedAccountIds,
         client,
       },
+      attempt,
+    );
+    const { trace } = routed;
+    headers["server-timing"] = serverTiming(trace, clock.monotonic() - origin.receivedAt);
+    switch (routed.kind) {
+      case "left": {
+        const end = endOf({ status: "cancelled", errorCode: "client_left", endedAt: clock.monotonic() });
+        finish(caller, facts, { trace, account: routed.account, reply: null, end });
+        return { kind: "left" };
+      }
+      case "refused": {
+        const end = endOf({ ...refusedEnd(routed.refusal), endedAt: clock.monotonic() });
+        finish(caller, facts, { trace, account: routed.account, reply: null, end });
+        return { kind: "refused", refusal: routed.refusal, headers };
+      }
+      case "answer": {
+        const { answer, failure, account } = routed;
+        const end = endOf({
+          errorCode: failure?.code ?? `http_${answer.status}`,
+          errorMessage: "OpenAI refused the request itself.",
+          upstreamStatusCode: answer.status,
+          upstreamTransport,
+          endedAt: clock.monotonic(),
+        });
+        finish(caller, facts, { trace, account, reply: null, end });
+        return { kind: "answer", answer, headers };
+      }
+      case "committed": {
+        const { value: reply, lease } = routed;
+        const { account } = lease;
+        noteReplyHead(account, reply.headers);
+        return {
+          kind: "committed",
+          reply,
+          account,
+          headers,
+          end(how, times) {
+            lease.release();
+            noteReplyEnd(account, reply, model);
+            const end = { ...relayEnd(how, times, reply), upstreamTransport };
+            finish(caller, facts, { trace, account, reply, end });
+          },
+        };
+      }
+    }
+  }
+
+  async function serve(request: ServeRequest): Promise<Response> {
+    const { client, shape } = request;
+    const form = requestForm(request);
+    const served = await route(
+      { ...request, bodyBytes: request.body?.byteLength ?? 0, upstreamTransport: "http" },
       (context) =>
-        attempt(
+        (request.attempt ?? attempt)(
           {
             method: request.method,
             path: request.path,
@@ -181,47 +274,21 @@ export function createServing(ports: ServePorts): Serving {
           context,
         ),
     );
-    const { trace } = routed;
-    headers["server-timing"] = serverTiming(trace, clock.monotonic() - origin.receivedAt);
-    switch (routed.kind) {
-      case "left": {
-        const end = endOf({ status: "cancelled", errorCode: "client_left", endedAt: clock.monotonic() });
-        finish(caller, facts, { trace, account: routed.account, reply: null, end });
+    switch (served.kind) {
+      case "left":
         return new Response(null, { status: CLIENT_CLOSED_REQUEST });
-      }
-      case "refused": {
-        const end = endOf({ ...refusedEnd(routed.refusal), endedAt: clock.monotonic() });
-        finish(caller, facts, { trace, account: routed.account, reply: null, end });
-        return shape.refusal(routed.refusal, headers);
-      }
-      case "answer": {
-        const { answer, failure, account } = routed;
-        const end = endOf({
-          errorCode: failure?.code ?? `http_${answer.status}`,
-          errorMessage: "OpenAI refused the request itself.",
-          upstreamStatusCode: answer.status,
-          upstreamTransport: "http",
-          endedAt: clock.monotonic(),
-        });
-        finish(caller, facts, { trace, account, reply: null, end });
-        return shape.upstream(answer, headers);
-      }
-      case "committed": {
-        const { value: reply, lease } = routed;
-        const { account } = lease;
-        noteReplyHead(account, reply.headers);
-        return shape.reply(reply, headers, (how, times) => {
-          lease.release();
-          noteReplyEnd(account, reply);
-          finish(caller, facts, { trace, account, reply, end: relayEnd(how, times, reply) });
-        });
-      }
+      case "refused":
+        return shape.refusal(served.refusal, served.headers);
+      case "answer":
+        return shape.upstream(served.answer, served.headers);
+      case "committed":
+        return shape.reply(served.reply, served.headers, served.end);
     }
   }
 }
 
 /** nginx's code for a client that closed before it was answered; nobody reads it. */
-const CLIENT_CLOSED_REQUEST = 499;
+export const CLIENT_CLOSED_REQUEST = 499;
 
 /** Answers and records a request whose body could not be read or understood. Throws what is no CodedError. */
 export function refuseUnread(
@@ -273,12 +340,24 @@ export function refusedEnd(refusal: Refusal): Pick<RequestEnd, "status" | "error
   return { status, errorCode: refusal.code, errorMessage: refusal.message };
 }
 
-function relayEnd(how: RelayEnd, times: RelayTimes, reply: CommittedReply): RequestEnd {
+/** The failure that a reply ended with after it had begun to show something; null when there was none. */
+export function readLateFailure(
+  observer: ReplyObserver,
+  account: PooledAccount,
+  model: string | null,
+  nowMs: number,
+): Failure | null {
+  const event = observer.lateFailure();
+  if (event === null) return null;
+  const seen = { status: null, header: () => null, body: "", event, transport: null };
+  return readFailure(seen, { nowMs, windows: account.windows, model: model ?? "", jitter: 0 });
+}
+
+function relayEnd(how: RelayEnd, times: RelayTimes, reply: ObservedReply): RequestEnd {
   const base = endOf({
     endedAt: times.endedAt,
     firstTokenAt: times.firstTokenAt,
     upstreamStatusCode: reply.status,
-    upstreamTransport: "http",
   });
   const summary = reply.observer?.summary();
   if (summary?.terminal === "failed") {
