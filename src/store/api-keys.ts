@@ -65,11 +65,6 @@ export function createApiKeyStore({ orm, durably }: Connection) {
       });
     },
 
-    /** Counts all limits of the key from `nowMs` on. */
-    resetUsage(id: string, nowMs: number): void {
-      durably(() => orm.update(keyLimits).set({ anchorMs: nowMs }).where(eq(keyLimits.apiKeyId, id)).run());
-    },
-
     /** Part of the write-behind flush. */
     markUsed(id: string, atMs: number): void {
       orm.update(apiKeys).set({ lastUsedAtMs: atMs }).where(eq(apiKeys.id, id)).run();

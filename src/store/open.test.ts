@@ -129,9 +129,7 @@ describe("the data directory", () => {
       expect(rows).toBeGreaterThanOrEqual(20 * (round + 1));
       const sinceMs = testRecord().requestedAtMs;
       expect(store.rollups.sums({ sinceMs })[0]?.requests).toBe(rows);
-      expect(store.rollups.keyUsage({ apiKeyId: "key_a", model: null, sinceMs }).inputTokens).toBe(
-        rows * 100,
-      );
+      expect(store.rollups.sums({ sinceMs, apiKeyIds: ["key_a"] })[0]?.inputTokens).toBe(rows * 100);
       store.close();
     }
   });

@@ -36,10 +36,10 @@ export interface RollupSum {
 }
 
 export interface KeyUsage {
+  model: string | null;
   inputTokens: number;
   outputTokens: number;
   costMicros: number;
-  requests: number;
 }
 
 export type RollupStore = ReturnType<typeof createRollupStore>;
@@ -141,53 +141,25 @@ export function createRollupStore({ orm }: Connection) {
         .all();
     },
 
-    /**
-     * What a key used in requests asked at `sinceMs` or later, to the token: whole hours from the roll-ups, the part of the
-     * first hour from the log. `model` null counts every model.
-     */
-    keyUsage(of: { apiKeyId: string; model: string | null; sinceMs: number }): KeyUsage {
-      const { apiKeyId, model, sinceMs } = of;
-      const firstHourMs = hourOf(sinceMs) === sinceMs ? sinceMs : hourOf(sinceMs) + HOUR_MS;
-      const hours = orm
+    /** What a key's requests asked in `[fromMs, untilMs)` used, by model, from the log: for the part of an hour that sums cannot tell. */
+    keyRows(apiKeyId: string, fromMs: number, untilMs: number): KeyUsage[] {
+      return orm
         .select({
-          inputTokens: total(requestRollups.inputTokens),
-          outputTokens: total(requestRollups.outputTokens),
-          costMicros: total(requestRollups.costMicros),
-          requests: total(requestRollups.requests),
-        })
-        .from(requestRollups)
-        .where(
-          and(
-            eq(requestRollups.apiKeyId, apiKeyId),
-            eq(requestRollups.level, model === null ? "key" : "detail"),
-            gte(requestRollups.hourMs, firstHourMs),
-            model === null ? undefined : eq(requestRollups.model, model),
-          ),
-        )
-        .get();
-      const start = orm
-        .select({
+          model: requests.model,
           inputTokens: total(requests.inputTokens),
           outputTokens: total(requests.outputTokens),
           costMicros: total(requests.totalCostMicros),
-          requests: sql<number>`count(*)`,
         })
         .from(requests)
         .where(
           and(
             eq(requests.apiKeyId, apiKeyId),
-            gte(requests.requestedAtMs, sinceMs),
-            lt(requests.requestedAtMs, firstHourMs),
-            model === null ? undefined : eq(requests.model, model),
+            gte(requests.requestedAtMs, fromMs),
+            lt(requests.requestedAtMs, untilMs),
           ),
         )
-        .get();
-      return {
-        inputTokens: (hours?.inputTokens ?? 0) + (start?.inputTokens ?? 0),
-        outputTokens: (hours?.outputTokens ?? 0) + (start?.outputTokens ?? 0),
-        costMicros: (hours?.costMicros ?? 0) + (start?.costMicros ?? 0),
-        requests: (hours?.requests ?? 0) + (start?.requests ?? 0),
-      };
+        .groupBy(requests.model)
+        .all();
     },
   };
 }
