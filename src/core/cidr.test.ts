@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { isIpIn, isLoopback, parseCidr, parseCidrList } from "./cidr.ts";
+import { isIpIn, isLoopback, networkOf, parseCidr, parseCidrList } from "./cidr.ts";
 
 test.each([
   ["10.0.0.0/8", "10.255.0.1", true],
@@ -79,4 +79,13 @@ test.each([
   ["localhost", false],
 ])("%p is loopback: %p", (ip, expected) => {
   expect(isLoopback(ip)).toBe(expected);
+});
+
+test("the network of an address is what its neighbours share", () => {
+  const prefix = { ipv4: 32, ipv6: 64 };
+  expect(networkOf("2001:db8::1", prefix)).toBe(networkOf("2001:db8:0:0:ffff::2", prefix));
+  expect(networkOf("2001:db8::1", prefix)).not.toBe(networkOf("2001:db8:0:1::1", prefix));
+  expect(networkOf("::ffff:192.0.2.7", prefix)).toBe(networkOf("192.0.2.7", prefix));
+  expect(networkOf("192.0.2.7", prefix)).not.toBe(networkOf("192.0.2.8", prefix));
+  expect(networkOf("nonsense", prefix)).toBe("nonsense");
 });

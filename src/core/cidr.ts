@@ -65,6 +65,15 @@ export function isIpIn(ip: string, ranges: readonly Cidr[]): boolean {
   });
 }
 
+/** The network that `ip` belongs to, as a text to compare; text that is no address stays itself. */
+export function networkOf(ip: string, prefix: { ipv4: number; ipv6: number }): string {
+  const literal = parseLiteral(ip.trim());
+  if (literal === null) return ip;
+  const { family, bits } = unmap(literal);
+  const length = family === 4 ? prefix.ipv4 : prefix.ipv6;
+  return `${family}:${(bits >> BigInt(WIDTH[family] - length)).toString(16)}/${length}`;
+}
+
 /** 127.0.0.0/8 and ::1, also in mapped form. */
 export function isLoopback(ip: string): boolean {
   return isIpIn(ip, LOOPBACK);
