@@ -42,6 +42,8 @@ export interface CommittedReply {
   headers: [string, string][];
   held: Uint8Array[];
   read(): Uint8Array | null | Promise<Uint8Array | null>;
+  /** Takes nothing more from upstream until a `read` finds nothing waiting. */
+  pause(): void;
   cancel(): void;
   /** null when the reply is not an event stream. */
   observer: ReplyObserver | null;
@@ -122,6 +124,7 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
       headers: clientHeaders(reply.headers),
       held: [],
       read: reply.read,
+      pause: reply.pause,
       cancel: () => exchange.cancel(),
       observer: null,
       scanner: null,

@@ -83,7 +83,11 @@ export function followReply(reply: CommittedReply, options: RelayOptions): Follo
       if (bytes === null || ended) return;
       const taken = take(bytes, false);
       noteTimes();
-      if (taken instanceof Promise) await taken;
+      if (taken instanceof Promise) {
+        // The client is behind: what upstream sends meanwhile stays in the kernel, not with us.
+        reply.pause();
+        await taken;
+      }
     }
   }
 

@@ -77,6 +77,8 @@ export interface WireReply {
    * Answers at once while bytes wait, so that a fast reply costs no promise.
    */
   read(): Uint8Array | null | Promise<Uint8Array | null>;
+  /** Takes nothing more from the network until a `read` finds nothing waiting: for a reader who has to wait for its own. */
+  pause(): void;
 }
 
 export interface Exchange {
@@ -414,10 +416,13 @@ class Connection {
     // Bytes that belong to no request: the server is out of step.
     else this.destroy();
     const queued = this.#body?.queuedBytes ?? 0;
-    if (queued > PAUSE_ABOVE_BYTES && !this.#paused && !this.#destroyed) {
-      this.#paused = true;
-      this.#socket?.pause();
-    }
+    if (queued > PAUSE_ABOVE_BYTES) this.#pause();
+  }
+
+  #pause(): void {
+    if (this.#paused || this.#destroyed) return;
+    this.#paused = true;
+    this.#socket?.pause();
   }
 
   #headBytes(bytes: Uint8Array): void {
@@ -468,7 +473,14 @@ class Connection {
     this.#body = body;
     const waiting = this.#waiting!;
     this.#waiting = null;
-    waiting.resolve({ status, headers, read: () => body.read() });
+    waiting.resolve({
+      status,
+      headers,
+      read: () => body.read(),
+      pause: () => {
+        if (this.#body === body) this.#pause();
+      },
+    });
     if (this.#framing !== "length" || this.#left > 0) return body;
     this.#complete(body);
     return null;
