@@ -11,6 +11,8 @@ const TOTP_PLACE = { table: "dashboard_credentials", row: String(ONLY_ROW), fiel
 export interface DashboardCredentials {
   /** argon2id; null: no password was set. */
   passwordHash: string | null;
+  /** argon2id; null: no guest can sign in. */
+  guestPasswordHash: string | null;
   /** null: no second factor. */
   totpSecret: Secret | null;
   /** The last accepted 30-second step, so that a code works once. */
@@ -28,6 +30,7 @@ export function createDashboardAuthStore({ orm, durably }: Connection, box: Secr
     const row = orm.select().from(dashboardCredentials).get();
     return {
       passwordHash: row?.passwordHash ?? null,
+      guestPasswordHash: row?.guestPasswordHash ?? null,
       totpSecret: row?.totpSecret ? box.open(TOTP_PLACE, row.totpSecret) : null,
       totpLastStep: row?.totpLastStep ?? null,
       recoveryCodeHashes: row?.recoveryCodeHashes ?? [],
@@ -85,6 +88,10 @@ export function createDashboardAuthStore({ orm, durably }: Connection, box: Secr
     removeAllSessions(exceptId?: string): void {
       const others = exceptId === undefined ? undefined : ne(dashboardSessions.id, exceptId);
       durably(() => orm.delete(dashboardSessions).where(others).run());
+    },
+
+    removeGuestSessions(): void {
+      durably(() => orm.delete(dashboardSessions).where(eq(dashboardSessions.role, "guest")).run());
     },
 
     pruneSessions(nowMs: number): void {

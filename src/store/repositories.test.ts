@@ -212,6 +212,7 @@ describe("dashboard sign-in", () => {
     const { dashboardAuth } = home.store;
     expect(dashboardAuth.credentials()).toEqual({
       passwordHash: null,
+      guestPasswordHash: null,
       totpSecret: null,
       totpLastStep: null,
       recoveryCodeHashes: [],

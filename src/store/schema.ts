@@ -331,6 +331,8 @@ export const auditLog = sqliteTable(
 export const dashboardCredentials = sqliteTable("dashboard_credentials", {
   id: integer("id").primaryKey(),
   passwordHash: text("password_hash"),
+  /** Of those who may look and not change. */
+  guestPasswordHash: text("guest_password_hash"),
   /** Encrypted. */
   totpSecret: bytes("totp_secret"),
   /** The last accepted time step, so that a code works once. */

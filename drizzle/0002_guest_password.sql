@@ -1,0 +1,1 @@
+ALTER TABLE `dashboard_credentials` ADD `guest_password_hash` text;
