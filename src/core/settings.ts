@@ -1,4 +1,5 @@
 /** The settings that people change while the service runs: their shape, defaults and validation. */
+import { parseCidr } from "./cidr.ts";
 import type { ModelRule } from "./dialects/model-name.ts";
 import { CodedError } from "./errors.ts";
 import type { Strategy } from "./selection.ts";
@@ -17,11 +18,18 @@ export interface DashboardSettings {
   queueWaitSeconds: number;
   /** Importing a login that exists is a conflict instead of an update. */
   importWithoutOverwrite: boolean;
-  totpRequiredOnLogin: boolean;
   apiKeyAuthEnabled: boolean;
   requestLogRetentionDays: number;
   usageHistoryRetentionDays: number;
   dashboardSessionTtlSeconds: number;
+  /** Whoever knows the guest password may look, with e-mail addresses masked. */
+  guestAccessEnabled: boolean;
+  /** Addresses and networks that may use the proxy; empty: any. This machine always may. */
+  proxyAllowlist: readonly string[];
+  /** The same for the dashboard and the admin API. */
+  dashboardAllowlist: readonly string[];
+  /** Origins of web pages, like `https://chat.example.com`, that may call the proxy; browsers' calls are refused otherwise. */
+  proxyAllowedOrigins: readonly string[];
   /** Model names on `/v1` that stand for others; the first rule that fits and whose model the pool has wins. */
   modelRules: readonly ModelRule[];
 }
@@ -34,11 +42,14 @@ export const DEFAULT_SETTINGS: DashboardSettings = {
   maxConcurrentRequestsPerAccount: 512,
   queueWaitSeconds: 10,
   importWithoutOverwrite: false,
-  totpRequiredOnLogin: false,
   apiKeyAuthEnabled: false,
   requestLogRetentionDays: 90,
   usageHistoryRetentionDays: 90,
   dashboardSessionTtlSeconds: 43_200,
+  guestAccessEnabled: false,
+  proxyAllowlist: [],
+  dashboardAllowlist: [],
+  proxyAllowedOrigins: [],
   modelRules: [
     { pattern: "claude-*haiku*", model: "gpt-5.4-mini" },
     { pattern: "claude-*", model: "gpt-5.5" },
@@ -68,6 +79,25 @@ const whole =
       ? null
       : `a whole number from ${from} to ${to}`;
 
+/** Each request walks these lists. */
+const MAX_LIST_LENGTH = 256;
+
+const listOf =
+  (accepts: (text: string) => boolean, what: string): Check =>
+  (value) =>
+    Array.isArray(value) &&
+    value.length <= MAX_LIST_LENGTH &&
+    value.every((entry) => typeof entry === "string" && accepts(entry))
+      ? null
+      : `a list of at most ${MAX_LIST_LENGTH} ${what}`;
+
+const networks = listOf((text) => parseCidr(text) !== null, "addresses or networks like 10.0.0.0/8");
+
+/** As browsers send it: scheme and host in lower case, no path. Also the schemes of apps, like `tauri://localhost`. */
+function isOrigin(text: string): boolean {
+  return /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@A-Z]+$/.test(text) && URL.canParse(text);
+}
+
 function isModelRule(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const names = Object.entries(value);
@@ -88,19 +118,22 @@ const CHECKS: Record<keyof DashboardSettings, Check> = {
   maxConcurrentRequestsPerAccount: whole(1, 10_000),
   queueWaitSeconds: whole(0, 300),
   importWithoutOverwrite: boolean,
-  totpRequiredOnLogin: boolean,
   apiKeyAuthEnabled: boolean,
   requestLogRetentionDays: whole(1, 3_650),
   usageHistoryRetentionDays: whole(1, 3_650),
   dashboardSessionTtlSeconds: whole(300, 30 * 86_400),
+  guestAccessEnabled: boolean,
+  proxyAllowlist: networks,
+  dashboardAllowlist: networks,
+  proxyAllowedOrigins: listOf(isOrigin, "origins like https://chat.example.com"),
   modelRules: (value) =>
     Array.isArray(value) && value.length <= MAX_MODEL_RULES && value.every(isModelRule)
       ? null
       : `a list of at most ${MAX_MODEL_RULES} rules {"pattern":"claude-*","model":"gpt-5.5"}`,
 };
 
-/** The fields that GET answers and PUT accepts back unchanged without storing them. */
-const READ_ONLY = new Set(["totpConfigured", "version"]);
+/** The fields that GET answers and PUT accepts back without storing them. A second factor is switched off with its code only. */
+const READ_ONLY = new Set(["totpRequiredOnLogin", "totpConfigured", "version"]);
 
 /** `current` with the fields of `patch` (an object from outside). Throws CodedError `validation_error` (422) naming the field. */
 export function patchSettings(current: DashboardSettings, patch: unknown): DashboardSettings {
