@@ -1,6 +1,7 @@
 /** The composition root: the one file that knows every part, starts them in order and stops them in the reverse one. */
 import type { Config } from "./config.ts";
 import { type AffinityKind, createAffinityMap } from "./core/affinity.ts";
+import { usableRules } from "./core/dialects/model-name.ts";
 import { type PriceTable, parsePriceTable } from "./core/pricing.ts";
 import type { RequestRecord } from "./core/record.ts";
 import { readStoredSettings } from "./core/settings.ts";
@@ -8,11 +9,13 @@ import prices from "./data/prices.json" with { type: "json" };
 import { createProxyAccess } from "./http/access.ts";
 import { createApplication } from "./http/app.ts";
 import { createLocate } from "./http/locality.ts";
-import { proxyRoutes } from "./http/proxy.ts";
+import { createDoor, proxyRoutes } from "./http/proxy.ts";
 import { createHttpServer } from "./http/server.ts";
+import { v1Routes } from "./http/v1.ts";
 import { type Asked, createAccountJobs } from "./jobs/account-jobs.ts";
 import { createScheduler } from "./jobs/scheduler.ts";
 import { createLoginImporter } from "./pool/imports.ts";
+import { createListedModels } from "./pool/listed-models.ts";
 import { createPool, type PooledAccount } from "./pool/pool.ts";
 import { createTokenKeeper } from "./pool/tokens.ts";
 import { createWaitingRoom } from "./pool/waiting.ts";
@@ -22,6 +25,8 @@ import { createEngine } from "./proxy/engine.ts";
 import { createHttpAttempt } from "./proxy/http-attempt.ts";
 import { createResponsesRelay } from "./proxy/responses.ts";
 import { createServing } from "./proxy/serve.ts";
+import { createCompactRelay, createTranslatedRelay } from "./proxy/translated.ts";
+import { createMediaRelay } from "./proxy/translated-media.ts";
 import { openStore } from "./store/open.ts";
 import { createWriteBehind } from "./store/write-behind.ts";
 import { createHttp1Client } from "./upstream/http1.ts";
@@ -98,6 +103,15 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
   const drain = createDrain(clock);
   const serving = createServing({ engine, attempt, pool, clock, drain, prices: () => priceTable, onRecord });
   const relay = createResponsesRelay({ serving, clock, drain });
+  const catalogue = createListedModels();
+  pool.onChange(({ kind, account }) => {
+    if (kind === "removed") catalogue.remove(account.id);
+  });
+  const requestContext = () => {
+    const knownModels = catalogue.slugs();
+    return { knownModels, modelRules: usableRules(settings.modelRules, knownModels) };
+  };
+  const translated = { serving, clock, drain, names, requestContext };
 
   const accountJobs = createAccountJobs({
     pool,
@@ -120,6 +134,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       return reply.kind === "ok" ? { kind: "ok", value: reply.value.routing } : reply;
     },
     onModels(account, models) {
+      catalogue.set(account.id, models);
       pool.setModels(account.id, new Set(models.map((model) => model.slug)));
     },
   });
@@ -145,6 +160,11 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
 
   let draining = false;
   const application = createApplication({ pool, importer, log, ready: () => !draining });
+  const door = createDoor({
+    access: createProxyAccess(config.proxyUnauthenticatedClientCidrs),
+    clock,
+    newRequestId: () => `req_${Buffer.from(random.bytes(12)).toString("hex")}`,
+  });
   const server = createHttpServer({
     hostname: config.host,
     port: config.port,
@@ -152,12 +172,17 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       trustedProxies: config.firewallTrustProxyHeaders ? config.firewallTrustedProxyCidrs : [],
       tls: false,
     }),
-    proxyRoutes: proxyRoutes({
-      relay,
-      access: createProxyAccess(config.proxyUnauthenticatedClientCidrs),
-      clock,
-      newRequestId: () => `req_${Buffer.from(random.bytes(12)).toString("hex")}`,
-    }),
+    proxyRoutes: [
+      ...proxyRoutes({ relay, door }),
+      ...v1Routes({
+        door,
+        relay: createTranslatedRelay(translated),
+        compact: createCompactRelay(translated),
+        media: createMediaRelay(translated),
+        catalogue: catalogue.merged,
+        requestContext,
+      }),
+    ],
     application: (request) => application.fetch(request),
     onError(error) {
       log.error("request failed", { error: error.message });

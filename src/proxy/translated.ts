@@ -1,27 +1,36 @@
 /** `/v1` for clients that are no Codex: the request brought to what the backend takes, the reply in the client's own dialect. */
 import { createHash } from "node:crypto";
 import { conversationKeys } from "../core/affinity.ts";
-import {
-  type Dialect,
-  errorReply,
-  type HttpReply,
-  type ReplyContext,
-  type RequestContext,
-  type TranslatedRequest,
-} from "../core/dialects/dialect.ts";
+import type { Dialect, ReplyContext, RequestContext, TranslatedRequest } from "../core/dialects/dialect.ts";
+import { responsesDialect } from "../core/dialects/responses.ts";
 import { CodedError } from "../core/errors.ts";
 import { asRecord, asText } from "../core/json-read.ts";
-import type { Refusal } from "../core/refusal.ts";
-import { readUpstreamError } from "../core/retry/upstream-error.ts";
 import type { Clock } from "../ports.ts";
 import type { CallerNames } from "../upstream/json-call.ts";
 import type { ReplyHeaders } from "./answers.ts";
 import { plainBody, readBody, type RequestFacts } from "./client-request.ts";
 import type { Drain } from "./drain.ts";
-import type { ClientPresence, UpstreamAnswer } from "./engine.ts";
+import type { ClientPresence } from "./engine.ts";
+import { relayReply } from "./relay.ts";
 import { presenceOf } from "./responses.ts";
-import { type AnswerShape, type Caller, refuseUnread, type Serving } from "./serve.ts";
-import { collectFailed, collectTranslated, streamTranslated } from "./translated-reply.ts";
+import {
+  type AnswerShape,
+  type Caller,
+  CLIENT_CLOSED_REQUEST,
+  refuseUnread,
+  type ServeRequest,
+  type Serving,
+} from "./serve.ts";
+import {
+  answerResponse,
+  errorResponse,
+  ignoredHeader,
+  jsonResponse,
+  refusalResponse,
+  requestIdHeaders,
+  upstreamError,
+} from "./translated-answers.ts";
+import { collectTranslated, streamTranslated } from "./translated-reply.ts";
 
 export interface TranslatedPorts {
   serving: Serving;
@@ -37,32 +46,98 @@ export interface TranslatedPorts {
 export type TranslatedRelay = (request: Request, dialect: Dialect, caller: Caller) => Promise<Response>;
 
 export function createTranslatedRelay(ports: TranslatedPorts): TranslatedRelay {
-  const { serving } = ports;
   return async (request, dialect, caller) => {
     const client = presenceOf(request.signal);
     let translated: TranslatedRequest;
     try {
-      translated = dialect.toResponsesRequest(await readJson(request), ports.requestContext());
-      refusePreviousResponse(translated);
+      translated = await translate(ports, request, dialect);
     } catch (error) {
-      return refuseUnread(serving, { request, caller, error }, (coded) =>
+      return refuseUnread(ports.serving, { request, caller, error }, (coded) =>
         errorResponse(dialect, coded, caller.origin.requestId),
       );
     }
-    const header = (name: string) => request.headers.get(name);
-    const conversation = nameConversation(translated, caller);
-    return serving.serve({
+    return ports.serving.serve({
+      ...upstreamRequest(ports, request, translated, caller),
       caller,
-      facts: factsOf(translated, conversation, header),
       client,
-      method: "POST",
       path: "/codex/responses",
-      headers: upstreamHeaders(request.headers, ports.names, conversation),
-      body: Buffer.from(JSON.stringify(translated.body)),
-      contentEncoding: null,
       observe: true,
       shape: translatedShape(ports, dialect, translated, { client, requestId: caller.origin.requestId }),
     });
+  };
+}
+
+/** `POST /v1/responses/compact`, which clients before about 0.155 call: the same request, answered with one JSON object. */
+export function createCompactRelay(
+  ports: TranslatedPorts,
+): (request: Request, caller: Caller) => Promise<Response> {
+  return async (request, caller) => {
+    const client = presenceOf(request.signal);
+    let translated: TranslatedRequest;
+    try {
+      translated = await translate(ports, request, responsesDialect);
+    } catch (error) {
+      return refuseUnread(ports.serving, { request, caller, error }, (coded) =>
+        errorResponse(responsesDialect, coded, caller.origin.requestId),
+      );
+    }
+    // The call takes the conversation, and none of what a turn would need besides.
+    for (const name of ["stream", "store", "include", "tool_choice"]) delete translated.body[name];
+    return ports.serving.serve({
+      ...upstreamRequest(ports, request, translated, caller),
+      caller,
+      client,
+      path: "/codex/responses/compact",
+      observe: false,
+      shape: plainShape(ports, client, translated.ignored),
+    });
+  };
+}
+
+async function translate(
+  ports: TranslatedPorts,
+  request: Request,
+  dialect: Dialect,
+): Promise<TranslatedRequest> {
+  const translated = dialect.toResponsesRequest(await readJson(request), ports.requestContext());
+  refusePreviousResponse(translated);
+  return translated;
+}
+
+function upstreamRequest(
+  ports: TranslatedPorts,
+  request: Request,
+  translated: TranslatedRequest,
+  caller: Caller,
+): Pick<ServeRequest, "facts" | "method" | "headers" | "body" | "contentEncoding"> {
+  const conversation = nameConversation(translated, caller);
+  return {
+    facts: factsOf(translated, conversation, (name) => request.headers.get(name)),
+    method: "POST",
+    headers: upstreamHeaders(request.headers, ports.names, conversation),
+    body: Buffer.from(JSON.stringify(translated.body)),
+    contentEncoding: null,
+  };
+}
+
+/** A JSON reply as it came; errors in OpenAI's shape. */
+export function plainShape(
+  ports: Pick<TranslatedPorts, "clock" | "drain">,
+  client: ClientPresence,
+  ignored: readonly string[],
+): AnswerShape {
+  const ours = (headers: ReplyHeaders) => ({ ...headers, ...ignoredHeader(ignored) });
+  return {
+    refusal: (refusal, headers) => refusalResponse(responsesDialect, refusal, ours(headers)),
+    upstream: (answer, headers) =>
+      jsonResponse(upstreamError(responsesDialect, answer, headers["x-request-id"]), ours(headers)),
+    reply(reply, headers, onEnd) {
+      const stream = relayReply(reply, { client, clock: ports.clock, drain: ports.drain, onEnd });
+      return new Response(stream, {
+        status: reply.status,
+        headers: { ...Object.fromEntries(reply.headers), ...ours(headers) },
+      });
+    },
   };
 }
 
@@ -164,16 +239,11 @@ function translatedShape(
   const ours = (headers: ReplyHeaders): ReplyHeaders => ({
     ...headers,
     ...requestIdHeaders(dialect, who.requestId),
-    ...(translated.ignored.length === 0 ? {} : { [IGNORED_HEADER]: translated.ignored.join(", ") }),
+    ...ignoredHeader(translated.ignored),
   });
   return {
-    refusal: (refusal, headers) =>
-      jsonResponse(refusalReply(dialect, refusal, who.requestId), {
-        ...ours(headers),
-        ...retryHeaders(refusal),
-      }),
-    upstream: (answer, headers) =>
-      jsonResponse(answerReply(dialect, answer, context, who.requestId), ours(headers)),
+    refusal: (refusal, headers) => refusalResponse(dialect, refusal, ours(headers)),
+    upstream: (answer, headers) => answerResponse(dialect, answer, context, ours(headers)),
     async reply(reply, headers, onEnd) {
       const options = { client: who.client, clock: ports.clock, drain: ports.drain, onEnd };
       // Codex's own headers mean something to clients of the Responses API only.
@@ -181,73 +251,13 @@ function translatedShape(
       const all = { ...Object.fromEntries(upstreams), ...ours(headers) };
       if (!translated.stream) {
         const whole = await collectTranslated(reply, options, dialect, context);
-        return whole === null ? new Response(null, { status: 499 }) : jsonResponse(whole, all);
+        return whole === null
+          ? new Response(null, { status: CLIENT_CLOSED_REQUEST })
+          : jsonResponse(whole, all);
       }
       return new Response(streamTranslated(reply, options, dialect, context), {
         headers: { ...all, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
       });
     },
   };
-}
-
-/** Names the fields that were accepted without effect. */
-export const IGNORED_HEADER = "x-codex-lb-ignored";
-
-/** Anthropic's SDK reads its own name of the header. */
-function requestIdHeaders(dialect: Dialect, requestId: string): ReplyHeaders {
-  return dialect.name === "messages"
-    ? { "x-request-id": requestId, "request-id": requestId }
-    : { "x-request-id": requestId };
-}
-
-function jsonResponse(reply: HttpReply, headers: ReplyHeaders): Response {
-  return new Response(reply.body, {
-    status: reply.status,
-    headers: { ...headers, "content-type": "application/json" },
-  });
-}
-
-/** An error of ours (bad input, a missing key) in the dialect's shape. */
-export function errorResponse(dialect: Dialect, error: CodedError, requestId: string): Response {
-  const headers = requestIdHeaders(dialect, requestId);
-  if (error.retryAfterSeconds !== undefined) headers["retry-after"] = String(error.retryAfterSeconds);
-  return jsonResponse(errorReply(dialect, error), headers);
-}
-
-function refusalReply(dialect: Dialect, refusal: Refusal, requestId: string): HttpReply {
-  return dialect.errorBody(refusal.status, refusal.code, refusal.message, {
-    type: refusal.type,
-    ...(refusal.resetsAt === null ? {} : { resets_at: refusal.resetsAt }),
-    ...(refusal.resetsAt === null || refusal.retryAfterSeconds === null
-      ? {}
-      : { resets_in_seconds: refusal.retryAfterSeconds }),
-    requestId,
-  });
-}
-
-/** The SDKs sleep no longer than this for a Retry-After, and otherwise knock again after a moment. */
-const LONGEST_SLEEP_SECONDS = 60;
-
-function retryHeaders({ retryAfterSeconds, permanent }: Refusal): ReplyHeaders {
-  const headers: ReplyHeaders = {};
-  if (retryAfterSeconds !== null) headers["retry-after"] = String(retryAfterSeconds);
-  // Both vendors' SDKs obey this: an error that will not pass soon is shown at once instead of after two more tries.
-  if (permanent || (retryAfterSeconds ?? 0) > LONGEST_SLEEP_SECONDS) headers["x-should-retry"] = "false";
-  return headers;
-}
-
-/** Upstream's answer to a request that is itself at fault: a JSON error, or an event stream that failed at once. */
-function answerReply(
-  dialect: Dialect,
-  answer: UpstreamAnswer,
-  context: ReplyContext,
-  requestId: string,
-): HttpReply {
-  if (answer.status < 300) return collectFailed(answer.body, dialect.createCollector(context));
-  const header = (name: string) => answer.headers.find(([key]) => key === name)?.[1] ?? null;
-  const body = Buffer.from(answer.body).toString("utf8");
-  const error = readUpstreamError({ status: answer.status, header, body, event: null });
-  const message = error?.message || "OpenAI refused the request.";
-  const code = error?.codes[0] ?? (answer.status < 500 ? "invalid_request_error" : "upstream_error");
-  return dialect.errorBody(answer.status, code, message, { requestId });
 }
