@@ -83,7 +83,18 @@ function become(command, args) {
       if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
     });
   }
+  if (process.env.npm_lifecycle_event !== undefined) stopWithParent(child);
   child.on("exit", (code, signal) => process.exit(signal === null ? code : 1));
+}
+
+/** npm passes SIGTERM to the shell between it and this process, and that shell dies without passing it on. */
+function stopWithParent(child) {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill("SIGTERM");
+  }, 200);
 }
 
 installPackages();
