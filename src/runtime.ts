@@ -6,20 +6,22 @@ import { type PriceTable, parsePriceTable } from "./core/pricing.ts";
 import type { RequestRecord } from "./core/record.ts";
 import { readStoredSettings } from "./core/settings.ts";
 import prices from "./data/prices.json" with { type: "json" };
-import { createProxyAccess } from "./http/access.ts";
+import { createDoor } from "./http/access.ts";
 import { createApplication } from "./http/app.ts";
 import { createLocate } from "./http/locality.ts";
-import { createDoor, proxyRoutes } from "./http/proxy.ts";
+import { proxyRoutes } from "./http/proxy.ts";
 import { createHttpServer } from "./http/server.ts";
 import { v1Routes } from "./http/v1.ts";
 import { type Asked, createAccountJobs } from "./jobs/account-jobs.ts";
 import { createScheduler } from "./jobs/scheduler.ts";
 import { createLoginImporter } from "./pool/imports.ts";
 import { createListedModels } from "./pool/listed-models.ts";
+import { createKeyPool } from "./pool/keys.ts";
 import { createPool, type PooledAccount } from "./pool/pool.ts";
 import { createTokenKeeper } from "./pool/tokens.ts";
 import { createWaitingRoom } from "./pool/waiting.ts";
 import type { Ports } from "./ports.ts";
+import { createBudgets } from "./proxy/budget.ts";
 import { createDrain } from "./proxy/drain.ts";
 import { createEngine } from "./proxy/engine.ts";
 import { createHttpAttempt } from "./proxy/http-attempt.ts";
@@ -27,6 +29,7 @@ import { createResponsesRelay } from "./proxy/responses.ts";
 import { createServing } from "./proxy/serve.ts";
 import { createCompactRelay, createTranslatedRelay } from "./proxy/translated.ts";
 import { createMediaRelay } from "./proxy/translated-media.ts";
+import { createKeyHistory } from "./store/key-history.ts";
 import { openStore } from "./store/open.ts";
 import { createWriteBehind } from "./store/write-behind.ts";
 import { createHttp1Client } from "./upstream/http1.ts";
@@ -72,6 +75,15 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     settings: () => settings,
   });
   hydrate();
+  const keys = createKeyPool({
+    clock,
+    random,
+    storage: store.apiKeys,
+    ledger: store.ledger,
+    history: createKeyHistory(store.rollups),
+    markUsed: writes.keyUsed,
+    flush: () => void writes.flush(),
+  });
 
   const names = { originator: ORIGINATOR, userAgent: userAgentOf(VERSION) };
   const oauth = createOauth({ issuerUrl: config.authBaseUrl, names, ports: { fetch, clock, random } });
@@ -161,8 +173,16 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
   let draining = false;
   const application = createApplication({ pool, importer, log, ready: () => !draining });
   const door = createDoor({
-    access: createProxyAccess(config.proxyUnauthenticatedClientCidrs),
+    keys,
+    networks: config.proxyUnauthenticatedClientCidrs,
     clock,
+    settings: () => settings,
+    budgetOf: createBudgets({
+      book: keys.book,
+      clock,
+      prices: () => priceTable,
+      waitMs: () => settings.queueWaitSeconds * 1000,
+    }),
     newRequestId: () => `req_${Buffer.from(random.bytes(12)).toString("hex")}`,
   });
   const server = createHttpServer({
@@ -199,6 +219,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
 
   function onRecord(record: RequestRecord): void {
     writes.requestFinished(record);
+    keys.requestFinished(record);
     log.info("request", {
       request: record.requestId,
       status: record.status,
@@ -271,6 +292,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       }
       await scheduler.stop();
       await tokens.stop();
+      keys.stop();
       await server.stop();
       http.stop();
       writes.stop();

@@ -1,22 +1,117 @@
-/** Who may use the proxy: this machine, the networks that settings name, and holders of a key. */
-import { CodedError } from "../core/errors.ts";
+/** The door of the proxy: who may come in (holders of a key, this machine, the networks that settings name), and as whom. */
+import { presentedKey } from "../core/api-key.ts";
 import { type Cidr, isIpIn } from "../core/cidr.ts";
+import { CodedError } from "../core/errors.ts";
+import type { Refusal } from "../core/refusal.ts";
+import type { DashboardSettings } from "../core/settings.ts";
+import type { KeyPool, PooledKey } from "../pool/keys.ts";
+import type { Clock } from "../ports.ts";
+import type { Budget } from "../proxy/budget.ts";
+import type { Caller } from "../proxy/serve.ts";
+import type { Transport } from "../core/record.ts";
 import type { Client } from "./locality.ts";
+import { pathOf } from "./server.ts";
 
-export interface ProxyAccess {
-  /** Throws CodedError when a client without a key may not pass. */
-  admitWithoutKey(client: Client): void;
+/** Whoever knocks gets a caller, for the answer's request id; `refused` says why they may not come in. */
+export interface Entered {
+  caller: Caller;
+  refused: CodedError | null;
+  /** The caller of the next request on the same connection, with the rights that the key has by then. */
+  again(): Caller;
 }
 
-export function createProxyAccess(networks: readonly Cidr[]): ProxyAccess {
-  return {
-    admitWithoutKey(client) {
-      if (client.isLocal || isIpIn(client.ip, networks)) return;
-      throw new CodedError(
-        "ip_forbidden",
-        "codex-lb: this address may not use the proxy without a key. Use an API key, or add the network to CODEX_LB_PROXY_UNAUTHENTICATED_CLIENT_CIDRS.",
-        { status: 403 },
-      );
-    },
+export type Door = (request: Request, client: Client, transport?: Transport) => Entered;
+
+export interface DoorPorts {
+  keys: KeyPool;
+  /** Who needs no key while key authentication is off, besides this machine. */
+  networks: readonly Cidr[];
+  clock: Clock;
+  settings(): DashboardSettings;
+  budgetOf(key: PooledKey): Budget;
+  newRequestId(): string;
+}
+
+export function createDoor(ports: DoorPorts): Door {
+  const { keys, networks, clock } = ports;
+
+  /** The key of the request, null where none is needed, or why there is no coming in. */
+  function identify(request: Request, client: Client): { key: PooledKey | null; refused: CodedError | null } {
+    const presented = presentedKey((name) => request.headers.get(name));
+    if (presented.kind === "key") {
+      const key = keys.find(presented.keyHash);
+      const refused = key === null ? UNKNOWN_KEY : asError(key.refuse(null));
+      return { key: refused === null ? key : null, refused };
+    }
+    if (ports.settings().apiKeyAuthEnabled) {
+      const isLogin = presented.kind === "foreign" && pathOf(request.url).startsWith(CODEX_PATHS);
+      return { key: null, refused: isLogin ? LOGIN_IS_NO_KEY : KEY_MISSING };
+    }
+    if (client.isLocal || isIpIn(client.ip, networks)) return { key: null, refused: null };
+    return { key: null, refused: ADDRESS_FORBIDDEN };
+  }
+
+  return (request, client, transport = "http") => {
+    const { key, refused } = identify(request, client);
+    const route = pathOf(request.url);
+    const userAgent = request.headers.get("user-agent");
+    const caller = (): Caller => ({
+      origin: {
+        requestId: ports.newRequestId(),
+        receivedAtMs: clock.now(),
+        receivedAt: clock.monotonic(),
+        route,
+        transport,
+        apiKeyId: key?.id ?? null,
+        apiKeyName: key?.settings.name ?? null,
+        userAgent,
+        clientIp: client.ip,
+      },
+      key,
+      allowedAccountIds: key?.allowedAccountIds ?? null,
+      budget: key && ports.budgetOf(key),
+    });
+    key?.used();
+    return {
+      caller: caller(),
+      refused,
+      again() {
+        key?.used();
+        return caller();
+      },
+    };
   };
+}
+
+/**
+ * Where the Codex client asks. With a ChatGPT login a 401 there makes it burn its own refresh tokens (UPSTREAM F), and it would
+ * ask again and again; a 400 it shows once.
+ */
+const CODEX_PATHS = "/backend-api/";
+
+const UNKNOWN_KEY = new CodedError(
+  "invalid_api_key",
+  "codex-lb: this API key does not exist (any more). Ask whoever runs this codex-lb for a new one.",
+  { status: 401 },
+);
+const KEY_MISSING = new CodedError(
+  "invalid_api_key",
+  "codex-lb: an API key of this codex-lb is needed. Send it as `Authorization: Bearer sk-clb-…`, or in the header x-lb-key.",
+  { status: 401 },
+);
+const LOGIN_IS_NO_KEY = new CodedError(
+  "api_key_required",
+  "codex-lb: a login of OpenAI is no key here. In ~/.codex/config.toml, in the section of this provider, set " +
+    'env_key = "CODEX_LB_API_KEY" and put your sk-clb- key into that variable; or keep the login and add ' +
+    'env_http_headers = { "x-lb-key" = "CODEX_LB_API_KEY" }.',
+  { status: 400 },
+);
+const ADDRESS_FORBIDDEN = new CodedError(
+  "ip_forbidden",
+  "codex-lb: this address may not use the proxy without a key. Send an API key of this codex-lb, or let its operator add the network to CODEX_LB_PROXY_UNAUTHENTICATED_CLIENT_CIDRS.",
+  { status: 403 },
+);
+
+function asError(refusal: Refusal | null): CodedError | null {
+  return refusal && new CodedError(refusal.code, refusal.message, { status: refusal.status });
 }

@@ -40,6 +40,8 @@ export interface RoutedRequest {
 /** Whether the client is still there. */
 export interface ClientPresence {
   left(): boolean;
+  /** Why its key no longer lets it, which counts as having left; absent without a key. */
+  revoked?(): Refusal | null;
   /** Calls back once when the client leaves; returns how to unregister. */
   onLeave(callback: () => void): () => void;
 }

@@ -45,6 +45,8 @@ export interface CommittedReply {
   /** Takes nothing more from upstream until a `read` finds nothing waiting. */
   pause(): void;
   cancel(): void;
+  /** It was cancelled because the key it was made with is dead. */
+  revoked: boolean;
   /** null when the reply is not an event stream. */
   observer: ReplyObserver | null;
   scanner: SseScanner | null;
@@ -126,6 +128,7 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
       read: reply.read,
       pause: reply.pause,
       cancel: () => exchange.cancel(),
+      revoked: false,
       observer: null,
       scanner: null,
       header: (name) => reply.headers.get(name),

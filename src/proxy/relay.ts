@@ -6,8 +6,8 @@ import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
 import type { CommittedReply } from "./http-attempt.ts";
 
-/** completed: upstream ended it; cut: upstream's connection broke; client_left; drained: we are shutting down. */
-export type RelayEnd = "completed" | "cut" | "client_left" | "drained";
+/** completed: upstream ended it; cut: upstream's connection broke; client_left; drained: we are shutting down; revoked: the key is dead. */
+export type RelayEnd = "completed" | "cut" | "client_left" | "drained" | "revoked";
 
 export interface RelayTimes {
   /** On the monotonic clock; null when nothing of the kind happened. */
@@ -97,6 +97,7 @@ export function followReply(reply: CommittedReply, options: RelayOptions): Follo
         await pump(take, idle);
       } catch (error) {
         if (!(error instanceof TransportError)) reply.cancel();
+        if (reply.revoked) return "revoked";
         return drained ? "drained" : "cut";
       }
       // An event stream without its terminal event is not whole, however orderly the connection was closed.
@@ -215,6 +216,9 @@ export function relayReply(reply: CommittedReply, options: RelayOptions): Readab
 export function brokenOff(how: RelayEnd): { status: number; code: string; message: string } {
   if (how === "drained") {
     return { status: 503, code: "server_shutdown", message: "codex-lb is shutting down; please retry." };
+  }
+  if (how === "revoked") {
+    return { status: 401, code: "invalid_api_key", message: "codex-lb: this API key was revoked." };
   }
   return {
     status: 502,

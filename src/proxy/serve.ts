@@ -7,29 +7,26 @@ import type { ReplyObserver } from "../core/reply-observer.ts";
 import { type Failure, readFailure } from "../core/retry.ts";
 import { withoutSealedItems } from "../core/strip.ts";
 import { readRateLimitHeaders, readRateLimitsEvent } from "../core/windows-read.ts";
+import type { PooledKey } from "../pool/keys.ts";
 import type { Pool, PooledAccount } from "../pool/pool.ts";
 import type { Clock } from "../ports.ts";
 import type { ReplyHeaders } from "./answers.ts";
+import type { Budget } from "./budget.ts";
 import { plainBody, type RequestFacts } from "./client-request.ts";
 import type { Drain } from "./drain.ts";
 import type { AttemptContext, Attempted, ClientPresence, Engine, Trace, UpstreamAnswer } from "./engine.ts";
 import type { CommittedReply, HttpAttempt } from "./http-attempt.ts";
+import { grant, whileKeyLives } from "./key-grant.ts";
 import { type RequestEnd, type RequestOrigin, requestRecord } from "./record.ts";
 import type { RelayEnd, RelayTimes } from "./relay.ts";
-
-/** What a key may still spend. Every reservation ends in `settle`, whatever became of the request. */
-export interface Budget {
-  /** Holds an estimate, or says why not. May wait for other requests of the key to settle. */
-  reserve(ask: { model: string; bodyBytes: number; client: ClientPresence }): Promise<Refusal | null>;
-  /** The true figures; with none of them the reservation is given back. */
-  settle(record: RequestRecord): void;
-}
 
 /** Who sent a request, as the door established it. */
 export interface Caller {
   origin: RequestOrigin;
+  /** null: none was needed and none was shown. */
+  key: PooledKey | null;
   allowedAccountIds: ReadonlySet<string> | null;
-  /** null: no key, or one without limits. */
+  /** Of this one request; null without a key. */
   budget: Budget | null;
 }
 
@@ -192,12 +189,14 @@ export function createServing(ports: ServePorts): Serving {
     const { caller, facts, client, upstreamTransport } = ask;
     const { origin } = caller;
     const headers: ReplyHeaders = { "x-request-id": origin.requestId };
-    const refused = await caller.budget?.reserve({ model: facts.model, bodyBytes: ask.bodyBytes, client });
-    if (refused) {
-      const end = endOf({ ...refusedEnd(refused), endedAt: clock.monotonic() });
-      finish({ ...caller, budget: null }, facts, { trace: null, account: null, reply: null, end });
-      return { kind: "refused", refusal: refused, headers };
-    }
+    const { model: asked, serviceTier } = facts;
+    const refused = await caller.budget?.reserve({
+      model: asked,
+      serviceTier,
+      bodyBytes: ask.bodyBytes,
+      client,
+    });
+    if (refused) return turnedAway(ask, headers, { refusal: refused, trace: null, account: null });
     const model = facts.model === "" ? null : facts.model;
     const routed = await engine.route(
       {
@@ -215,16 +214,10 @@ export function createServing(ports: ServePorts): Serving {
     const { trace } = routed;
     headers["server-timing"] = serverTiming(trace, clock.monotonic() - origin.receivedAt);
     switch (routed.kind) {
-      case "left": {
-        const end = endOf({ status: "cancelled", errorCode: "client_left", endedAt: clock.monotonic() });
-        finish(caller, facts, { trace, account: routed.account, reply: null, end });
-        return { kind: "left" };
-      }
-      case "refused": {
-        const end = endOf({ ...refusedEnd(routed.refusal), endedAt: clock.monotonic() });
-        finish(caller, facts, { trace, account: routed.account, reply: null, end });
-        return { kind: "refused", refusal: routed.refusal, headers };
-      }
+      case "left":
+        return turnedAway(ask, headers, { refusal: null, trace, account: routed.account });
+      case "refused":
+        return turnedAway(ask, headers, routed);
       case "answer": {
         const { answer, failure, account } = routed;
         const end = endOf({
@@ -257,23 +250,47 @@ export function createServing(ports: ServePorts): Serving {
     }
   }
 
-  async function serve(request: ServeRequest): Promise<Response> {
-    const { client, shape } = request;
+  async function routeOverHttp(request: ServeRequest): Promise<Served<CommittedReply>> {
+    const client = whileKeyLives(request.client, request.caller.key);
     const form = requestForm(request);
-    const served = await route(
-      { ...request, bodyBytes: request.body?.byteLength ?? 0, upstreamTransport: "http" },
-      (context) =>
-        (request.attempt ?? attempt)(
-          {
-            method: request.method,
-            path: request.path,
-            client,
-            observe: request.observe,
-            ...form(context),
-          },
-          context,
-        ),
-    );
+    const { method, path, observe } = request;
+    try {
+      return await route(
+        { ...request, client, bodyBytes: request.body?.byteLength ?? 0, upstreamTransport: "http" },
+        (context) =>
+          (request.attempt ?? attempt)({ method, path, client, observe, ...form(context) }, context),
+      );
+    } finally {
+      client.done();
+    }
+  }
+
+  /** Records and answers a request that came to nothing: the client left, the key was revoked meanwhile, or `refusal`. */
+  function turnedAway(
+    { caller, facts, client }: Pick<Ask, "caller" | "facts" | "client">,
+    headers: ReplyHeaders,
+    why: { refusal: Refusal | null; trace: Trace | null; account: PooledAccount | null },
+  ): { kind: "left" } | { kind: "refused"; refusal: Refusal; headers: ReplyHeaders } {
+    const { trace, account } = why;
+    const refusal = client.revoked?.() ?? (client.left() ? null : why.refusal);
+    const fields = refusal
+      ? refusedEnd(refusal)
+      : ({ status: "cancelled", errorCode: "client_left" } as const);
+    const end = endOf({ ...fields, endedAt: clock.monotonic() });
+    finish(caller, facts, { trace, account, reply: null, end });
+    return refusal ? { kind: "refused", refusal, headers } : { kind: "left" };
+  }
+
+  async function serve(asked: ServeRequest): Promise<Response> {
+    const { caller, shape } = asked;
+    const granted = grantRequest(asked);
+    if ("refusal" in granted) {
+      const headers = { "x-request-id": caller.origin.requestId };
+      turnedAway(asked, headers, { refusal: granted.refusal, trace: null, account: null });
+      return shape.refusal(granted.refusal, headers);
+    }
+    const { request } = granted;
+    const served = await routeOverHttp(request);
     switch (served.kind) {
       case "left":
         return new Response(null, { status: CLIENT_CLOSED_REQUEST });
@@ -281,11 +298,39 @@ export function createServing(ports: ServePorts): Serving {
         return shape.refusal(served.refusal, served.headers);
       case "answer":
         return shape.upstream(served.answer, served.headers);
-      case "committed":
-        return shape.reply(served.reply, served.headers, served.end);
+      case "committed": {
+        const { reply } = served;
+        // The client takes another model than it asked for as a sign that its account was flagged (UPSTREAM C).
+        if (request.facts.model !== asked.facts.model)
+          reply.headers = reply.headers.filter(([name]) => name !== "openai-model");
+        const forget = caller.key?.onRevoked(() => {
+          reply.revoked = true;
+          reply.cancel();
+        });
+        return shape.reply(reply, served.headers, (how, times) => {
+          forget?.();
+          served.end(how, times);
+        });
+      }
     }
   }
 }
+
+/** The request as the key lets it be made, or why it does not. */
+function grantRequest(asked: ServeRequest): { request: ServeRequest } | { refusal: Refusal } {
+  const { caller, facts, body, contentEncoding } = asked;
+  const isResponses = body !== null && asked.path.startsWith("/codex/responses");
+  const granted = grant(caller.key, facts, isResponses ? () => plainBody(body, contentEncoding) : null);
+  if (granted.refused) return { refusal: granted.refused };
+  if (granted.rewritten === null) return { request: asked };
+  const headers = [...asked.headers].filter(([name]) => !OF_THE_OLD_BODY.has(name.toLowerCase()));
+  return {
+    request: { ...asked, facts: granted.facts, headers, body: granted.rewritten, contentEncoding: null },
+  };
+}
+
+/** What a rewritten body has no more, and a hint that repeats the model and tier that were asked for (UPSTREAM B.1). */
+const OF_THE_OLD_BODY: ReadonlySet<string> = new Set(["content-encoding", "x-codex-routing-hint"]);
 
 /** nginx's code for a client that closed before it was answered; nobody reads it. */
 export const CLIENT_CLOSED_REQUEST = 499;
@@ -381,6 +426,12 @@ function relayEnd(how: RelayEnd, times: RelayTimes, reply: ObservedReply): Reque
       };
     case "drained":
       return { ...base, errorCode: "server_shutdown", errorMessage: "codex-lb was stopped before the end." };
+    case "revoked":
+      return {
+        ...base,
+        errorCode: "invalid_api_key",
+        errorMessage: "The API key was revoked before the end.",
+      };
   }
 }
 
