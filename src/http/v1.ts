@@ -12,7 +12,7 @@ import type { Caller } from "../proxy/serve.ts";
 import { readJson, type TranslatedRelay } from "../proxy/translated.ts";
 import { errorResponse, requestIdHeaders } from "../proxy/translated-answers.ts";
 import type { MediaRelay } from "../proxy/translated-media.ts";
-import type { Door } from "./proxy.ts";
+import type { Door } from "./access.ts";
 import { pathOf, type ProxyRoute } from "./server.ts";
 
 export interface V1Ports {
