@@ -1,5 +1,5 @@
 /** Codex's own paths: who asks, and which relay serves it. */
-import { CodedError } from "../core/errors.ts";
+import { CodedError, openAiErrorBody } from "../core/errors.ts";
 import { errorResponse } from "../proxy/answers.ts";
 import type { RelayRequest } from "../proxy/responses.ts";
 import type { Door } from "./access.ts";
@@ -23,5 +23,19 @@ export function proxyRoutes({ door, relay }: ProxyRoutesPorts): ProxyRoute[] {
     }
   }
 
-  return [{ method: "POST", path: "/backend-api/codex/responses", handle: responses }];
+  return [
+    { method: "POST", path: "/backend-api/codex/responses", handle: responses },
+    { method: "GET", path: "/backend-api/codex/responses", handle: noWebSocket },
+  ];
+}
+
+/** The one status on which the client turns to HTTP at once and without a word (UPSTREAM D). */
+function noWebSocket(): Response {
+  return new Response(
+    openAiErrorBody("upgrade_required", "codex-lb: this path is served over HTTP; use POST."),
+    {
+      status: 426,
+      headers: { "content-type": "application/json" },
+    },
+  );
 }
