@@ -30,6 +30,8 @@ export interface AccountJobs {
   refresh(id: string): Promise<void>;
   /** The account's usage now. */
   probe(id: string): Promise<Asked<UsageReading>>;
+  /** Any small call in an account's name: with a fresh token, and once more with a renewed one after a 401. */
+  ask<T>(account: PooledAccount, ask: () => Promise<Asked<T>>): Promise<Asked<T>>;
 }
 
 /** The accounts take turns over the interval, but one turn is never shorter or longer than this. */
@@ -142,6 +144,7 @@ export function createAccountJobs(ports: AccountJobsPorts): AccountJobs {
 
   return {
     probe,
+    ask: withToken,
     async refresh(id) {
       const account = pool.get(id);
       if (!account) return;
