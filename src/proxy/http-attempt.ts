@@ -18,12 +18,12 @@ import type { AttemptContext, Attempted, ClientPresence, UpstreamAnswer } from "
 /** An error body is read up to here; more of it says nothing new. */
 const MAX_ERROR_BODY_BYTES = 64 * 1024;
 /** A preamble (its `response.created` may repeat every tool) longer than this is let through. */
-const MAX_HELD_BYTES = 4 * 1024 * 1024;
+export const MAX_HELD_BYTES = 4 * 1024 * 1024;
 /**
  * How long events that show nothing are held back after the first of them, in the hope that what fails now fails before
  * anything was shown: overloads come right behind `response.created`.
  */
-const HOLD_PREAMBLE_MS = 3_000;
+export const HOLD_PREAMBLE_MS = 3_000;
 
 export interface HttpAttemptRequest {
   method: string;
@@ -38,6 +38,7 @@ export interface HttpAttemptRequest {
 
 /** A reply that is to be relayed: its head, what was already read of it, and the rest. */
 export interface CommittedReply {
+  transport: "http";
   status: number;
   headers: [string, string][];
   held: Uint8Array[];
@@ -119,9 +120,11 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
   ): Promise<Attempted<CommittedReply>> {
     const isStream = reply.headers.get("content-type")?.includes("text/event-stream") ?? false;
     if (reply.status >= 300 || (request.observe && !isStream && reply.status !== 200)) {
-      return answered(reply, exchange);
+      const { seen, answer } = await readAnswer(reply);
+      return failed(seen, answer, exchange);
     }
     const committed: CommittedReply = {
+      transport: "http",
       status: reply.status,
       headers: clientHeaders(reply.headers),
       held: [],
@@ -188,7 +191,13 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
 
 const TURN_STATE: ReadonlySet<string> = new Set(["x-codex-turn-state"]);
 
-const NOTHING_SEEN: Seen = { status: null, header: () => null, body: "", event: null, transport: null };
+export const NOTHING_SEEN: Seen = {
+  status: null,
+  header: () => null,
+  body: "",
+  event: null,
+  transport: null,
+};
 
 function failed(seen: Seen, answer: UpstreamAnswer | null, exchange: Exchange): Attempted<CommittedReply> {
   return { kind: "failed", seen, answer, connectMs: exchange.connectMs() };
@@ -208,7 +217,7 @@ function resumeWith(reply: CommittedReply, waiting: Promise<Uint8Array | null>):
 }
 
 /** An answer that is no success: its body is read, bounded, and kept to be passed on. */
-async function answered(reply: WireReply, exchange: Exchange): Promise<Attempted<CommittedReply>> {
+export async function readAnswer(reply: WireReply): Promise<{ seen: Seen; answer: UpstreamAnswer }> {
   const pieces: Uint8Array[] = [];
   let total = 0;
   while (total < MAX_ERROR_BODY_BYTES) {
@@ -225,7 +234,7 @@ async function answered(reply: WireReply, exchange: Exchange): Promise<Attempted
     event: null,
     transport: null,
   };
-  return failed(seen, { status: reply.status, headers: clientHeaders(reply.headers), body }, exchange);
+  return { seen, answer: { status: reply.status, headers: clientHeaders(reply.headers), body } };
 }
 
 function heldAnswer(reply: CommittedReply): UpstreamAnswer {

@@ -72,6 +72,7 @@ export interface Ask {
 
 /** What must be known of a reply, whatever carries it. */
 export interface ObservedReply {
+  transport: Transport;
   status: number;
   headers: [string, string][];
   /** null when it is not an event stream. */
@@ -242,8 +243,7 @@ export function createServing(ports: ServePorts): Serving {
           end(how, times) {
             lease.release();
             noteReplyEnd(account, reply, model);
-            const end = { ...relayEnd(how, times, reply), upstreamTransport };
-            finish(caller, facts, { trace, account, reply, end });
+            finish(caller, facts, { trace, account, reply, end: relayEnd(how, times, reply) });
           },
         };
       }
@@ -403,6 +403,7 @@ function relayEnd(how: RelayEnd, times: RelayTimes, reply: ObservedReply): Reque
     endedAt: times.endedAt,
     firstTokenAt: times.firstTokenAt,
     upstreamStatusCode: reply.status,
+    upstreamTransport: reply.transport,
   });
   const summary = reply.observer?.summary();
   if (summary?.terminal === "failed") {
