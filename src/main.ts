@@ -74,12 +74,24 @@ function report(error: unknown): number {
   return EXIT_DEFECT;
 }
 
+/** Writing to a pipe that nobody reads must not keep the process from ending. */
+const FLUSH_LIMIT_MS = 1_000;
+
+/** Ends the process once what it has said is written: `process.exit` alone drops lines that still wait for a pipe. */
+async function exit(code: number): Promise<never> {
+  const flushed = [process.stdout, process.stderr].map(
+    (stream) => new Promise<void>((resolve) => void stream.end(() => resolve())),
+  );
+  await Promise.race([Promise.all(flushed), Bun.sleep(FLUSH_LIMIT_MS)]);
+  process.exit(code);
+}
+
 if (import.meta.main) {
   // An error nobody waited for leaves the program in an unknown state: end it, and let what supervises it start afresh.
-  process.on("uncaughtException", (error) => process.exit(report(error)));
-  process.on("unhandledRejection", (error) => process.exit(report(error)));
+  process.on("uncaughtException", (error) => void exit(report(error)));
+  process.on("unhandledRejection", (error) => void exit(report(error)));
   main(process.argv.slice(2)).then(
-    (code) => process.exit(code),
-    (error: unknown) => process.exit(report(error)),
+    (code) => exit(code),
+    (error: unknown) => exit(report(error)),
   );
 }

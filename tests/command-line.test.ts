@@ -48,6 +48,14 @@ describe.each(FORMS)("%s", (_title, command) => {
     expect(await run(["imprt"])).toEqual({ exitCode: 2, stdout: "", stderr });
   });
 
+  test("a result larger than a pipe holds arrives whole", async () => {
+    const names = Array.from({ length: 600 }, (_, index) => `${"missing-".repeat(12)}${index}.json`);
+    const { exitCode, stdout } = await run(["import", "--json", "--data-dir", join(cwd, "large"), ...names]);
+    expect(exitCode).toBe(1);
+    expect(stdout.length).toBeGreaterThan(100_000);
+    expect(JSON.parse(stdout)).toHaveLength(names.length);
+  });
+
   test("a bad value in .env ends with exit code 1 and one line that names the file", async () => {
     writeFileSync(join(cwd, ".env"), "CODEX_LB_PORT=many\n");
     const { exitCode, stdout, stderr } = await run(["import", "x.json"]);

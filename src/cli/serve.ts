@@ -35,7 +35,8 @@ export async function serve(service: Service, config: Config, log: Log): Promise
   log.info("stopping", { signal: await stopSignal, drainSeconds: config.shutdownDrainTimeoutMs / 1000 });
   const limitMs = config.shutdownDrainTimeoutMs + STOP_SLACK_MS;
   const stopped = await Promise.race([service.stop().then(() => true), Bun.sleep(limitMs).then(() => false)]);
-  if (!stopped) log.error("stop took too long", { limitMs });
+  if (stopped) log.info("stopped");
+  else log.error("stop took too long", { limitMs });
   return stopped ? 0 : 1;
 }
 
