@@ -1,9 +1,10 @@
-/** `npm run check`: format, lint and types; runs all three, fails when one does. */
+/** `npm run check`: format, lint and types; runs all of them, fails when one does. */
 
 const CHECKS: [label: string, command: string[]][] = [
   ["format", [process.execPath, "fmt", "--no-script", "--check"]],
-  ["lint", [process.execPath, "x", "--no-install", "oxlint", "--deny-warnings"]],
+  ["lint", [process.execPath, "x", "--bun", "--no-install", "oxlint", "--deny-warnings"]],
   ["types", [process.execPath, "check", "--no-script"]],
+  ["types of the dashboard", [process.execPath, "check", "--no-script", "-p", "frontend"]],
 ];
 
 const failed = CHECKS.filter(([, command]) => {
