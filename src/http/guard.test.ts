@@ -1,26 +1,54 @@
 /** Claims about who gets into the admin API, and as what. */
 import { describe, expect, test } from "bun:test";
+import { parseCidrList } from "../core/cidr.ts";
 import { Secret } from "../core/secret.ts";
 import { createLocate } from "./locality.ts";
-import { admit, createGuard, NO_SIGN_IN, type SessionAnswer, type SignIn } from "./guard.ts";
+import { createFakeClock } from "../testing/fake-clock.ts";
+import { createThrottle } from "../pool/throttle.ts";
+import {
+  admit,
+  CLI_TOKEN_PREFIX,
+  createGuard,
+  type Asker,
+  NO_SIGN_IN,
+  type Role,
+  type SessionAnswer,
+  type SignIn,
+} from "./guard.ts";
 
 const TOKEN = "right-token";
+const CLI_TOKEN = `${CLI_TOKEN_PREFIX}of-this-run`;
 
-function ask(options: {
+interface Options {
   token?: boolean;
   peer?: string;
   headers?: Record<string, string>;
   signIn?: Partial<SignIn>;
-}) {
-  const guard = createGuard({
-    adminToken: options.token === false ? null : new Secret(TOKEN),
-    signIn: { ...NO_SIGN_IN, ...options.signIn },
-  });
-  const headers = { host: "127.0.0.1:2455", ...options.headers };
-  const request = new Request("http://127.0.0.1:2455/api/accounts", { headers });
-  const locate = createLocate({ trustedProxies: [], tls: false });
-  return guard.ask(request, locate(request, options.peer ?? "127.0.0.1"));
 }
+
+function createAsking({ token, signIn }: Options) {
+  const guard = createGuard({
+    adminToken: token === false ? null : new Secret(TOKEN),
+    cliToken: new Secret(CLI_TOKEN),
+    userHeader: "x-remote-user",
+    signIn: { ...NO_SIGN_IN, ...signIn },
+    throttle: createThrottle(createFakeClock()),
+  });
+  const locate = createLocate({ trustedProxies: parseCidrList("10.0.0.0/8"), tls: false });
+  return (options: Options) => {
+    const request = requestFor("GET", "/api/accounts", options.headers);
+    return guard.ask(request, locate(request, options.peer ?? "127.0.0.1"));
+  };
+}
+
+function requestFor(method: string, path: string, headers: Record<string, string> = {}): Request {
+  return new Request(`http://127.0.0.1:2455${path}`, {
+    method,
+    headers: { host: "127.0.0.1:2455", ...headers },
+  });
+}
+
+const ask = (options: Options) => createAsking(options)(options);
 const session = (answer: SessionAnswer, passwordSet = true): Partial<SignIn> => ({
   sessionOf: () => answer,
   passwordSet: () => passwordSet,
@@ -28,7 +56,7 @@ const session = (answer: SessionAnswer, passwordSet = true): Partial<SignIn> => 
 const admin: SessionAnswer = { kind: "signed_in", sessionId: "s1", role: "admin" };
 
 describe("with an admin token", () => {
-  const cases: [string, Parameters<typeof ask>[0], string][] = [
+  const cases: [string, Options, string][] = [
     [
       "its holder is admin, from anywhere",
       { headers: { authorization: `Bearer ${TOKEN}` }, peer: "203.0.113.9" },
@@ -54,7 +82,7 @@ describe("with an admin token", () => {
 });
 
 describe("without token and password", () => {
-  const cases: [string, Parameters<typeof ask>[0], string][] = [
+  const cases: [string, Options, string][] = [
     ["this machine is admin", {}, "admin"],
     ["over IPv6 too", { peer: "::1", headers: { host: "[::1]:2455" } }, "admin"],
     ["by name too", { headers: { host: "localhost:2455" } }, "admin"],
@@ -83,21 +111,103 @@ describe("without token and password", () => {
     expect(ask({ token: false, ...options }).role).toBe(role as never);
   });
   test("a stranger learns that a first password is needed", () => {
-    expect(ask({ token: false, peer: "192.168.1.7" }).missing).toBe("bootstrap_required");
+    expect(ask({ token: false, peer: "192.168.1.7" }).refusal.code).toBe("bootstrap_required");
+  });
+});
+
+test("the command line's token is admin while an admin token is set, and while none is", () => {
+  const headers = { authorization: `Bearer ${CLI_TOKEN}` };
+  for (const token of [true, false]) expect(ask({ token, headers, peer: "192.0.2.7" }).actor).toBe("cli");
+  const wrong = { authorization: `Bearer ${CLI_TOKEN_PREFIX}of-another-run` };
+  expect(ask({ token: false, headers: wrong }).role).toBe("nobody");
+});
+
+test("an API key in the header is no wrong token while no admin token is set", () => {
+  expect(ask({ token: false, headers: { authorization: "Bearer sk-clb-abc" } }).role).toBe("admin");
+});
+
+describe("a reverse proxy", () => {
+  const forwarded = { "x-forwarded-for": "203.0.113.9", "x-remote-user": "alice" };
+  test.each<[string, Options, string]>([
+    ["that is trusted vouches for a user", { peer: "10.0.0.1", headers: forwarded }, "admin"],
+    [
+      "that names nobody does not",
+      { peer: "10.0.0.1", headers: { ...forwarded, "x-remote-user": " " } },
+      "nobody",
+    ],
+    ["that is not trusted does not", { peer: "203.0.113.1", headers: forwarded }, "nobody"],
+    ["is not played by a program on this machine", { headers: { "x-remote-user": "alice" } }, "nobody"],
+  ])("%s", (_, options, role) => {
+    expect(ask({ ...options, signIn: session({ kind: "none" }) }).role).toBe(role as never);
+  });
+});
+
+describe("guessing the admin token", () => {
+  const guess = (n: number) => ({ peer: "203.0.113.9", headers: { authorization: `Bearer guess-${n}` } });
+  const right = { peer: "203.0.113.9", headers: { authorization: `Bearer ${TOKEN}` } };
+
+  test("soon has to wait, and the right one has to as well: it may be the next guess", () => {
+    const asking = createAsking({});
+    for (let n = 0; n < 5; n++) expect(asking(guess(n)).refusal.code).toBe("authentication_required");
+    expect(asking(guess(5)).refusal).toMatchObject({
+      code: "rate_limited",
+      status: 429,
+      retryAfterSeconds: 1,
+    });
+    expect(asking(right).role).toBe("nobody");
+  });
+
+  test("locks neither out who held the right one before, nor another address", () => {
+    const asking = createAsking({});
+    asking(right);
+    for (let n = 0; n < 9; n++) asking(guess(n));
+    expect(asking(right).role).toBe("admin");
+    expect(asking({ ...right, peer: "203.0.113.10" }).role).toBe("admin");
+  });
+});
+
+describe("admission", () => {
+  const someone = (role: Role, more: Partial<Asker> = {}) => ({
+    ...ask({ peer: "192.0.2.7" }),
+    role,
+    ...more,
+  });
+  const code = (asker: Asker, method: string, path: string) => {
+    try {
+      admit(asker, requestFor(method, path));
+      return "admitted";
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+  test.each<[Role, string, string, string]>([
+    ["admin", "DELETE", "/api/accounts/acc_1", "admitted"],
+    ["guest", "GET", "/api/accounts", "admitted"],
+    ["guest", "POST", "/api/accounts/import", "read_only_access"],
+    ["guest", "GET", "/api/audit-logs", "read_only_access"],
+    ["guest", "GET", "/api/dashboard-auth/sessions/", "read_only_access"],
+    ["guest", "GET", "/api/dashboard-auth/session", "admitted"],
+    ["guest", "POST", "/api/dashboard-auth/logout", "admitted"],
+    ["nobody", "GET", "/api/accounts", "authentication_required"],
+    ["nobody", "GET", "/api/dashboard-auth/session/", "admitted"],
+    ["nobody", "POST", "/api/dashboard-auth/password/login", "admitted"],
+    ["nobody", "GET", "/api/dashboard-auth/password/login", "authentication_required"],
+    ["nobody", "POST", "/api/dashboard-auth/password/change", "authentication_required"],
+    ["nobody", "GET", "/api/dashboard-auth/session/../../accounts", "authentication_required"],
+  ])("%s, %s %s: %s", (role, method, path, expected) => {
+    expect(code(someone(role), method, path)).toBe(expected);
+  });
+  test("a page of another site changes nothing, not even who is signed in", () => {
+    const foreign = someone("nobody", { fromForeignPage: true });
+    for (const method of ["POST", "PUT", "PATCH", "DELETE"])
+      expect(code(foreign, method, "/api/dashboard-auth/logout")).toBe("cross_origin_refused");
   });
 });
 
 describe("a session", () => {
-  test("of a guest may read and not write", () => {
-    const guest = ask({ signIn: session({ kind: "signed_in", sessionId: "s2", role: "guest" }) });
-    expect(() => admit(guest, "GET")).not.toThrow();
-    expect(() => admit(guest, "POST")).toThrow(
-      expect.objectContaining({ code: "read_only_access", status: 403 }),
-    );
-  });
   test("without its second factor is nobody yet", () => {
     const half = ask({ signIn: session({ kind: "totp_required" }) });
-    expect(() => admit(half, "GET")).toThrow(expect.objectContaining({ code: "totp_required", status: 401 }));
+    expect(half).toMatchObject({ role: "nobody", refusal: { code: "totp_required", status: 401 } });
   });
   test("does not work from another site's page", () => {
     expect(ask({ signIn: session(admin), headers: { "sec-fetch-site": "same-site" } }).role).toBe("nobody");

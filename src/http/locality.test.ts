@@ -38,6 +38,7 @@ describe("without trusted proxies", () => {
       isLocal: false,
       isSecure: false,
       host: "127.0.0.1:2455",
+      viaTrustedProxy: false,
     });
   });
 });

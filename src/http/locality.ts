@@ -13,6 +13,8 @@ export interface Client {
   isSecure: boolean;
   /** Name and port as the browser has them in its address bar; "" when the request names none. */
   host: string;
+  /** The connection comes from a reverse proxy whose headers are believed. */
+  viaTrustedProxy: boolean;
 }
 
 /** `peerIp` is the address of the connection itself. */
@@ -41,16 +43,17 @@ export function createLocate(options: { trustedProxies: readonly Cidr[]; tls: bo
     const host = lastOf(headers.get("x-forwarded-host")) ?? headers.get("host") ?? "";
     const isSecure = (lastOf(headers.get("x-forwarded-proto")) ?? (tls ? "https" : "http")) === "https";
     const hops = (headers.get("x-forwarded-for") ?? "").split(",").slice(-MAX_HOPS);
+    const facts = { isSecure, host, viaTrustedProxy: true };
     // Each proxy appends the address that it saw: the last one that is no proxy of ours is the client.
     for (const hop of hops.reverse()) {
       const ip = addressIn(hop);
       // Who forwarded it is known, for whom is not: never local.
       if (ip === null) break;
       if (!isIpIn(ip, trustedProxies))
-        return { ip, isSecure, host, isLocal: isLoopback(ip) && isLoopbackHost(host) };
+        return { ...facts, ip, isLocal: isLoopback(ip) && isLoopbackHost(host) };
       proxyIp = ip;
     }
-    return { ip: proxyIp, isSecure, host, isLocal: false };
+    return { ...facts, ip: proxyIp, isLocal: false };
   }
 
   return (request, peerIp) => {
@@ -58,7 +61,7 @@ export function createLocate(options: { trustedProxies: readonly Cidr[]; tls: bo
       return behindProxy(request, peerIp);
     const host = request.headers.get("host") ?? "";
     const isLocal = isLoopback(peerIp) && isLoopbackHost(host) && !isForwarded(request);
-    return { ip: peerIp, isLocal, isSecure: tls, host };
+    return { ip: peerIp, isLocal, isSecure: tls, host, viaTrustedProxy: false };
   };
 }
 

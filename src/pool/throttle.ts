@@ -17,6 +17,8 @@ export interface Throttle {
   failed(guesser: Guesser): void;
   /** Takes the last failure back, and no more: what a guest may know must not help to guess what they may not. */
   forgiven(guesser: Guesser): void;
+  /** Whether this address has succeeded before. On this machine: always. */
+  knows(guesser: Guesser): boolean;
   /** Forgets the failures; from then on strangers' failures do not hold this address up. */
   succeeded(guesser: Guesser): void;
 }
@@ -75,6 +77,10 @@ export function createThrottle(clock: Clock): Throttle {
       if (key === LOCAL || trusted.has(key)) return;
       if (now - period.startMs >= PERIOD_MS) period = { startMs: now, failures: 0 };
       period.failures++;
+    },
+    knows(guesser) {
+      const key = keyOf(guesser);
+      return key === LOCAL || trusted.has(key);
     },
     forgiven(guesser) {
       const record = records.get(keyOf(guesser));
