@@ -1,5 +1,5 @@
 /** Our API keys and their limits: only the SHA-256 of a key is kept. Counters are not here: they are rebuilt from the log. */
-import { asc, eq } from "drizzle-orm";
+import { asc, eq, sql } from "drizzle-orm";
 import type { Connection } from "./connection.ts";
 import { apiKeys, keyLimits } from "./schema.ts";
 
@@ -13,11 +13,14 @@ export interface StoredApiKey {
   limits: KeyLimitRow[];
 }
 
+/** Limits in the order in which they were given. */
+const asOrdered = sql`rowid`;
+
 export type ApiKeyStore = ReturnType<typeof createApiKeyStore>;
 
 export function createApiKeyStore({ orm, durably }: Connection) {
   const limitsOf = (id: string) =>
-    orm.select().from(keyLimits).where(eq(keyLimits.apiKeyId, id)).orderBy(asc(keyLimits.id)).all();
+    orm.select().from(keyLimits).where(eq(keyLimits.apiKeyId, id)).orderBy(asOrdered).all();
 
   function find(id: string): StoredApiKey | null {
     const key = orm.select().from(apiKeys).where(eq(apiKeys.id, id)).get();
@@ -38,7 +41,7 @@ export function createApiKeyStore({ orm, durably }: Connection) {
     /** Every key, oldest first. */
     loadAll(): StoredApiKey[] {
       const limits = Map.groupBy(
-        orm.select().from(keyLimits).orderBy(asc(keyLimits.id)).all(),
+        orm.select().from(keyLimits).orderBy(asOrdered).all(),
         (limit) => limit.apiKeyId,
       );
       const keys = orm.select().from(apiKeys).orderBy(asc(apiKeys.createdAtMs), asc(apiKeys.id)).all();
