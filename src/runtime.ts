@@ -10,6 +10,7 @@ import { createDoor } from "./http/access.ts";
 import { createApplication } from "./http/app.ts";
 import { createLocate } from "./http/locality.ts";
 import { proxyRoutes } from "./http/proxy.ts";
+import { holderRoutes } from "./http/holder.ts";
 import { createHttpServer } from "./http/server.ts";
 import { v1Routes } from "./http/v1.ts";
 import { type Asked, createAccountJobs } from "./jobs/account-jobs.ts";
@@ -183,7 +184,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       prices: () => priceTable,
       waitMs: () => settings.queueWaitSeconds * 1000,
     }),
-    newRequestId: () => `req_${Buffer.from(random.bytes(12)).toString("hex")}`,
+    newRequestId,
   });
   const server = createHttpServer({
     hostname: config.host,
@@ -194,6 +195,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     }),
     proxyRoutes: [
       ...proxyRoutes({ relay, door }),
+      ...holderRoutes({ keys, requestLog: store.requestLog, newRequestId }),
       ...v1Routes({
         door,
         relay: createTranslatedRelay(translated),
@@ -212,6 +214,10 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       );
     },
   });
+
+  function newRequestId(): string {
+    return `req_${Buffer.from(random.bytes(12)).toString("hex")}`;
+  }
 
   function target(account: PooledAccount) {
     return { identity: account, credentials: account.credentials, routing: account.routing };
