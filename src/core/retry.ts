@@ -245,7 +245,7 @@ function spent(code: string, message: string, reset: SpentUntil, scope: string, 
  * Upstream's words reach the client only where they speak of its request. An account's refusal would make it burn its own
  * login or show one account's limit, and a 5xx sets off its storm of 30 requests (UPSTREAM E).
  */
-const ANSWER: Readonly<Record<Cause, "upstream" | "ours">> = {
+export const ANSWER: Readonly<Record<Cause, "upstream" | "ours">> = {
   request_fault: "upstream",
   unreadable_content: "upstream",
   model_not_available: "upstream",

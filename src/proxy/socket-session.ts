@@ -1,0 +1,458 @@
+/** One client's WebSocket: its frames one after another through the engine, upstream's frames back to it, both no faster than they are taken. */
+import { asRecord, asText, type JsonRecord } from "../core/json-read.ts";
+import { CodedError } from "../core/errors.ts";
+import { ANSWER } from "../core/retry.ts";
+import { scanTopLevel } from "../core/request-scan.ts";
+import { createSseScanner, eventData, jsonType } from "../core/sse.ts";
+import { readRateLimitsEvent } from "../core/windows-read.ts";
+import { type RequestFacts, requestFacts } from "./client-request.ts";
+import type { ClientPresence } from "./engine.ts";
+import type { CommittedReply } from "./http-attempt.ts";
+import { grant, whileKeyLives } from "./key-grant.ts";
+import { brokenOff, followReply, type RelayEnd, type RelayTimes } from "./relay.ts";
+import { type Caller, readLateFailure, type Served } from "./serve.ts";
+import {
+  answerFrame,
+  clientFrameType,
+  codedErrorFrame,
+  failedFrame,
+  refusalFrame,
+  upstreamFrameType,
+  withStatus,
+} from "./socket-frames.ts";
+import type { SocketPorts } from "./socket.ts";
+import { createUpstream, type FrameReply, type SocketReply } from "./socket-attempt.ts";
+import type { SocketEnd } from "../upstream/websocket.ts";
+import { MAX_MESSAGE_BYTES } from "../upstream/websocket-frames.ts";
+
+/** The client's side, as Bun's server offers it. */
+export interface ClientSocket {
+  /** More than 0: sent; -1: queued, wait for `drained`; 0: lost. */
+  sendText(text: string): number;
+  getBufferedAmount(): number;
+  /** Stops reading from the client. */
+  pause(): void;
+  resume(): void;
+  ping(): unknown;
+  close(code: number, reason: string): void;
+  terminate(): void;
+}
+
+/** What the server tells about a client's socket. */
+export interface SocketSession {
+  opened(socket: ClientSocket): void;
+  message(data: string | Buffer): void;
+  drained(): void;
+  ponged(): void;
+  closed(): void;
+}
+
+export interface Handshake {
+  headers: [string, string][];
+  /** The client as it is now, for one more request. Throws CodedError when it may make none any more. */
+  caller(): Caller;
+}
+
+/** What the hub does with a session. */
+export interface OpenSession extends SocketSession {
+  /** On the monotonic clock; null while it has something to do. */
+  idleSince(): number | null;
+  /** On the monotonic clock: when the client last gave a sign of life. */
+  seenAt(): number;
+  ping(): void;
+  close(code: number, reason: string): void;
+  terminate(): void;
+}
+
+/** Frames that wait while a response runs, and their bytes. Codex sends one at a time. */
+const MAX_WAITING_FRAMES = 16;
+const MAX_WAITING_BYTES = MAX_MESSAGE_BYTES;
+/** So much of a queue towards the client counts as caught up. */
+const CAUGHT_UP_BYTES = 64 * 1024;
+/** RFC 6455 7.4.1. */
+const POLICY_VIOLATION = 1008;
+const GOING_AWAY = 1001;
+const INTERNAL_ERROR = 1011;
+const CHAIN_FIELDS: ReadonlySet<string> = new Set(["client_metadata", "previous_response_id"]);
+/** What a frame's own metadata does not repeat, or repeats with the same value. The rest of the handshake is of an earlier turn. */
+const OF_THE_SESSION: ReadonlySet<string> = new Set([
+  "session-id",
+  "session_id",
+  "thread-id",
+  "thread_id",
+  "conversation_id",
+  "x-openai-subagent",
+  "x-codex-parent-thread-id",
+]);
+
+/** A response on its way to the client. */
+interface Relaying {
+  served: Extract<Served<FrameReply>, { kind: "committed" }> & { reply: SocketReply };
+  facts: RequestFacts;
+  times: RelayTimes;
+  done(how: RelayEnd): void;
+}
+
+export function createSession(handshake: Handshake, ports: SocketPorts, onGone: () => void): OpenSession {
+  const { serving, pool, clock, drain } = ports;
+  const headers = new Map(handshake.headers);
+  let socket: ClientSocket | null = null;
+  let left = false;
+  let seenAt = clock.monotonic();
+  let idleSince: number | null = seenAt;
+  let behind: PromiseWithResolvers<void> | null = null;
+  let relaying: Relaying | null = null;
+  let overHttp = false;
+  let allowedAccountIds: ReadonlySet<string> | null = null;
+  const waiting: Buffer[] = [];
+  let waitingBytes = 0;
+  const leaveListeners = new Set<() => void>();
+
+  const presence: ClientPresence = {
+    left: () => left,
+    onLeave(callback) {
+      if (left) {
+        callback();
+        return () => {};
+      }
+      leaveListeners.add(callback);
+      return () => leaveListeners.delete(callback);
+    },
+  };
+  const upstream = createUpstream({
+    dial: ports.dial,
+    httpAttempt: ports.httpAttempt,
+    clock,
+    firstEventTimeoutMs: ports.firstEventTimeoutMs,
+    handshake: handshake.headers,
+    events: { onFrame, onEnd: onUpstreamEnd },
+    onOpen: (link) => {
+      serving.noteReplyHead(link.account, link.headers);
+      ports.noteHandshake(link.headers);
+    },
+  });
+
+  /** Sends a frame to the client. A promise: it is behind, wait before the next one. */
+  function show(text: string): Promise<void> | undefined {
+    if (left || !socket) return undefined;
+    const sent = socket.sendText(text);
+    if (sent > 0) return undefined;
+    if (sent === 0) {
+      // A frame is missing from what the client has: nothing after it makes sense.
+      socket.terminate();
+      leave();
+      return undefined;
+    }
+    return (behind ??= Promise.withResolvers<void>()).promise;
+  }
+
+  function leave(): void {
+    if (left) return;
+    left = true;
+    behind?.resolve();
+    for (const listener of leaveListeners) listener();
+    leaveListeners.clear();
+    relaying?.done("client_left");
+    upstream.drop();
+    waiting.length = 0;
+    onGone();
+  }
+
+  function onFrame(frame: Buffer): Promise<void> | undefined {
+    const type = upstreamFrameType(frame);
+    const text = frame.toString("utf8");
+    if (relaying) return relayFrame(relaying, type, text);
+    // Between responses there is no observer that would tell the pool.
+    if (type === "codex.rate_limits") noteRateLimits(text);
+    return show(pooled(type, text));
+  }
+
+  /** One account's quota is not the client's business: the pool's stands in its place. */
+  function pooled(type: string, text: string): string {
+    return type === "codex.rate_limits" ? ports.rateLimits(allowedAccountIds) : text;
+  }
+
+  function relayFrame(current: Relaying, type: string, text: string): Promise<void> | undefined {
+    const { observer } = current.served.reply.holding;
+    if (observer.wants(type)) observer.json(type, text);
+    const wait = show(inItsForm(current, type, pooled(type, text)));
+    noteTimes(current);
+    if (observer.phase() === "ended") current.done("completed");
+    return wait;
+  }
+
+  function noteTimes({ served, times }: Relaying): void {
+    times.firstByteAt ??= clock.monotonic();
+    if (times.firstTokenAt === null && served.reply.holding.observer.phase() !== "preamble")
+      times.firstTokenAt = clock.monotonic();
+  }
+
+  /** An account's failure in the middle of a response becomes the end after which Codex asks again, and gets another account. */
+  function inItsForm({ served, facts }: Relaying, type: string, text: string): string {
+    if (type !== "error" && type !== "response.failed") return text;
+    const { observer } = served.reply.holding;
+    const failure = readLateFailure(observer, served.account, facts.model, clock.now());
+    if (failure && ANSWER[failure.cause] === "ours") {
+      const message = `codex-lb: the account could not finish this response (${failure.code}); please retry.`;
+      return failedFrame("account_failed", message, observer.summary().responseId);
+    }
+    return type === "error" ? withStatus(text) : text;
+  }
+
+  function onUpstreamEnd(end: SocketEnd): void {
+    if (relaying) {
+      const { code, message } = brokenOff("cut");
+      void show(failedFrame(code, message, relaying.served.reply.holding.observer.summary().responseId));
+      relaying.done("cut");
+      return;
+    }
+    // A close between responses costs nothing: the next turn connects anew and sends its whole input (UPSTREAM D).
+    if (idleSince !== null) close(sendableCode(end.code), "upstream closed");
+  }
+
+  function noteRateLimits(text: string): void {
+    const link = upstream.link();
+    const reading = readRateLimitsEvent(parsed(text), clock.now());
+    if (link && reading) pool.read(link.account.id, reading);
+  }
+
+  async function create(bytes: Buffer): Promise<void> {
+    idleSince = null;
+    const closeDrain = drain.open(shutDown);
+    try {
+      await serve(bytes);
+    } catch (error) {
+      if (!(error instanceof CodedError)) {
+        ports.log.error("socket request failed", {
+          error: error instanceof Error ? error.message : String(error),
+        });
+        close(INTERNAL_ERROR, "internal error");
+      } else void show(codedErrorFrame(error));
+    } finally {
+      closeDrain();
+      idleSince = clock.monotonic();
+    }
+    const next = waiting.shift();
+    waitingBytes -= next?.byteLength ?? 0;
+    if (next && !left) void create(next);
+    else if (ports.closing()) close(GOING_AWAY, "codex-lb is stopping");
+  }
+
+  async function serve(bytes: Buffer): Promise<void> {
+    const caller = handshake.caller();
+    ({ allowedAccountIds } = caller);
+    let facts: RequestFacts;
+    try {
+      facts = requestFacts(bytes, (name) => (OF_THE_SESSION.has(name) ? (headers.get(name) ?? null) : null));
+    } catch (error) {
+      if (error instanceof CodedError)
+        serving.recordRefused(caller, null, { status: "error", code: error.code, message: error.message });
+      throw error;
+    }
+    const granted = grant(caller.key, facts, () => bytes);
+    if (granted.refused) {
+      const { code, message } = granted.refused;
+      serving.recordRefused(caller, facts, { status: "error", code, message });
+      void show(refusalFrame(granted.refused));
+      return;
+    }
+    const sent = granted.rewritten === null ? bytes : Buffer.from(granted.rewritten);
+    await serveGranted(caller, granted.facts, sent);
+  }
+
+  async function serveGranted(caller: Caller, facts: RequestFacts, bytes: Buffer): Promise<void> {
+    const client = whileKeyLives(presence, caller.key);
+    const { chained, metadata } = chainOf(bytes);
+    const frame = { bytes, chained, metadata, client, attempts: 0 };
+    const served = await serving.route<FrameReply>(
+      { caller, facts, client, bodyBytes: bytes.byteLength, upstreamTransport: "websocket" },
+      (context) => upstream.attempt(frame, context),
+    );
+    try {
+      switch (served.kind) {
+        case "left":
+          return;
+        case "refused":
+          if (!client.revoked?.()) void show(refusalFrame(served.refusal));
+          return;
+        case "answer": {
+          const frames = upstream.lastFrames() ?? [answerFrame(served.answer)];
+          for (const text of frames) await show(upstreamTypeOf(text) === "error" ? withStatus(text) : text);
+          return;
+        }
+        case "committed":
+          await relay(served, facts, client);
+      }
+    } finally {
+      const revoked = client.revoked?.();
+      client.done();
+      if (revoked) {
+        void show(refusalFrame(revoked));
+        close(POLICY_VIOLATION, "the API key was revoked");
+      }
+    }
+  }
+
+  async function relay(
+    served: Extract<Served<FrameReply>, { kind: "committed" }>,
+    facts: RequestFacts,
+    client: ClientPresence,
+  ): Promise<void> {
+    const { reply } = served;
+    if (reply.transport === "http") {
+      overHttp = true;
+      await relayHttp({ ...served, reply }, client);
+      overHttp = false;
+      return;
+    }
+    const finished = Promise.withResolvers<void>();
+    let ended = false;
+    const current: Relaying = {
+      served: { ...served, reply },
+      facts,
+      times: { firstByteAt: null, firstTokenAt: null, endedAt: 0 },
+      done(how) {
+        if (ended) return;
+        ended = true;
+        relaying = null;
+        current.times.endedAt = clock.monotonic();
+        served.end(how, current.times);
+        finished.resolve();
+      },
+    };
+    const { holding } = reply;
+    relaying = current;
+    const unregister = client.onLeave(() => current.done(client.revoked?.() ? "revoked" : "client_left"));
+    for (const text of holding.held) {
+      const wait = show(pooled(upstreamTypeOf(text), text));
+      noteTimes(current);
+      if (wait) await wait;
+    }
+    if (holding.observer.phase() === "ended") current.done("completed");
+    holding.open();
+    await finished.promise;
+    unregister();
+  }
+
+  /** A reply that came over HTTP, as the frames it would have been. */
+  async function relayHttp(
+    served: Extract<Served<FrameReply>, { kind: "committed" }> & { reply: CommittedReply },
+    client: ClientPresence,
+  ): Promise<void> {
+    const { reply } = served;
+    const events: string[] = [];
+    const turnState = reply.header("x-codex-turn-state");
+    const scanner = createSseScanner({
+      wants: () => true,
+      onEvent: (_type, bytes) => void events.push(eventData(bytes)),
+    });
+    const following = followReply(reply, { client, clock, drain, onEnd: served.end });
+    if (turnState !== null) {
+      const metadata = {
+        type: "response.metadata",
+        headers: { "x-codex-turn-state": turnState },
+        metadata: {},
+      };
+      await show(JSON.stringify(metadata));
+    }
+    const how = await following.run(
+      async (bytes, observed) => {
+        if (!observed) reply.scanner?.push(bytes);
+        scanner.push(bytes);
+        for (const text of events.splice(0)) {
+          if (text.startsWith("{")) await show(pooled(upstreamTypeOf(text), text));
+        }
+      },
+      () => {},
+    );
+    if (following.ended()) return;
+    if (how !== "completed") {
+      const { code, message } = brokenOff(how);
+      void show(failedFrame(code, message, reply.observer?.summary().responseId));
+    }
+    following.end(how);
+  }
+
+  /** The wait for running responses is over: say so, in a way after which the client asks again. */
+  function shutDown(): void {
+    // Whoever follows the HTTP reply is told by itself.
+    if (overHttp) return;
+    const { code, message } = brokenOff("drained");
+    void show(failedFrame(code, message));
+    relaying?.done("drained");
+    close(GOING_AWAY, "codex-lb is stopping");
+    leave();
+  }
+
+  /** Any other frame of the client: to where its response runs, at once, as it came (an interrupt). */
+  function forward(bytes: Buffer): void {
+    const link = upstream.link();
+    if (!link || link.ended() || link.send(bytes)) return;
+    // No more of the client's frames than upstream takes.
+    socket?.pause();
+    void link.drained().then(() => socket?.resume());
+  }
+
+  function close(code: number, reason: string): void {
+    upstream.drop();
+    socket?.close(code, reason);
+  }
+
+  return {
+    opened(own) {
+      socket = own;
+    },
+    message(data) {
+      seenAt = clock.monotonic();
+      const bytes = Buffer.from(data as string);
+      if (clientFrameType(bytes) !== "response.create") return forward(bytes);
+      if (idleSince !== null) return void create(bytes);
+      waitingBytes += bytes.byteLength;
+      if (waiting.push(bytes) > MAX_WAITING_FRAMES || waitingBytes > MAX_WAITING_BYTES)
+        close(POLICY_VIOLATION, "too many requests at once");
+    },
+    drained() {
+      if (!behind || socket!.getBufferedAmount() > CAUGHT_UP_BYTES) return;
+      behind.resolve();
+      behind = null;
+    },
+    ponged: () => void (seenAt = clock.monotonic()),
+    closed: leave,
+    idleSince: () => idleSince,
+    seenAt: () => seenAt,
+    ping: () => void socket?.ping(),
+    close,
+    terminate() {
+      socket?.terminate();
+      leave();
+    },
+  };
+}
+
+function upstreamTypeOf(text: string): string {
+  return jsonType(text.slice(0, 256));
+}
+
+function chainOf(bytes: Buffer): { chained: boolean; metadata: JsonRecord | null } {
+  const scan = scanTopLevel(bytes, CHAIN_FIELDS);
+  const fields = scan.ok ? scan.fields : null;
+  return {
+    chained: asText(fields?.get("previous_response_id")) !== null,
+    metadata: asRecord(fields?.get("client_metadata")),
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Codes that stand for the lack of one may not be sent (RFC 6455 7.4.1). */
+function sendableCode(code: number): number {
+  const mayBeSent =
+    (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || code >= 3000;
+  return mayBeSent ? code : GOING_AWAY;
+}
