@@ -2,23 +2,31 @@
 import type { Config } from "./config.ts";
 import { type AffinityKind, createAffinityMap } from "./core/affinity.ts";
 import { usableRules } from "./core/dialects/model-name.ts";
-import { type PriceTable, parsePriceTable } from "./core/pricing.ts";
 import type { RequestRecord } from "./core/record.ts";
-import { readStoredSettings } from "./core/settings.ts";
 import prices from "./data/prices.json" with { type: "json" };
 import { createDoor } from "./http/access.ts";
 import { createApplication } from "./http/app.ts";
+import { createGuard, NO_SIGN_IN } from "./http/guard.ts";
+import { createLiveEvents, LIVE_TICK_MS } from "./http/live-events.ts";
+import { createLiveFeed } from "./http/live.ts";
 import { createLocate } from "./http/locality.ts";
+import { createMetrics, LAG_EVERY_MS } from "./http/metrics.ts";
 import { proxyRoutes } from "./http/proxy.ts";
 import { holderRoutes } from "./http/holder.ts";
 import { createHttpServer } from "./http/server.ts";
 import { v1Routes } from "./http/v1.ts";
 import { type Asked, createAccountJobs } from "./jobs/account-jobs.ts";
+import { createRetentionJob } from "./jobs/retention.ts";
 import { createScheduler } from "./jobs/scheduler.ts";
+import { createAccountUsageBook } from "./pool/account-usage.ts";
 import { createLoginImporter } from "./pool/imports.ts";
 import { createListedModels } from "./pool/listed-models.ts";
 import { createKeyPool } from "./pool/keys.ts";
+import { createLivePrices } from "./pool/live-prices.ts";
+import { createLiveSettings } from "./pool/live-settings.ts";
+import { affinityRow, hydratePool, persistModels, persistPool } from "./pool/persistence.ts";
 import { createPool, type PooledAccount } from "./pool/pool.ts";
+import { createThrottle } from "./pool/throttle.ts";
 import { createTokenKeeper } from "./pool/tokens.ts";
 import { createWaitingRoom } from "./pool/waiting.ts";
 import type { Ports } from "./ports.ts";
@@ -59,6 +67,8 @@ const AFFINITY_TTL_MS: Record<AffinityKind, number> = {
 };
 /** The name under which our own calls go out. */
 const ORIGINATOR = "codex_cli_rs";
+/** Proxies between here and a browser close connections that are silent for a minute or so. */
+const LIVE_HEARTBEAT_MS = 15_000;
 /** The client version whose model list is asked for when no client named one yet. */
 const DEFAULT_CLIENT_VERSION = "0.169.0";
 
@@ -66,16 +76,53 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
   const { clock, random, log, fetch } = ports;
   const store = openStore({ dataDir: config.dataDir, keyFile: config.encryptionKeyFile, clock, log });
   const writes = createWriteBehind({ store, clock, log });
-  const settings = readStoredSettings(store.settings.get().values);
-  const priceTable: PriceTable = parsePriceTable(prices);
+  const liveSettings = createLiveSettings({
+    stored: store.settings.get(),
+    save: (values, expectedVersion) => store.settings.put(values, { expectedVersion, nowMs: clock.now() }),
+  });
+  const settings = liveSettings.get;
+  const livePrices = createLivePrices({
+    shipped: prices,
+    stored: Object.fromEntries(store.priceOverrides.loadAll().map(({ model, price }) => [model, price])),
+    save: (model, price) => store.priceOverrides.put({ model, price, updatedAtMs: clock.now() }),
+    remove: store.priceOverrides.remove,
+  });
 
   const pool = createPool({
     clock,
     random,
-    affinity: createAffinityMap({ capacity: AFFINITY_CAPACITY, ttlMs: AFFINITY_TTL_MS }),
-    settings: () => settings,
+    affinity: createAffinityMap({
+      capacity: AFFINITY_CAPACITY,
+      ttlMs: AFFINITY_TTL_MS,
+      onBind(entry) {
+        const row = affinityRow(entry, AFFINITY_TTL_MS);
+        if (row) writes.affinitySeen(row);
+      },
+    }),
+    settings,
   });
-  hydrate();
+  const catalogue = createListedModels();
+  const persistence = {
+    pool,
+    catalogue,
+    store,
+    writes,
+    clock,
+    log,
+    affinityCapacity: AFFINITY_CAPACITY,
+    affinityTtlMs: AFFINITY_TTL_MS,
+  };
+  hydratePool(persistence);
+  persistPool(persistence);
+  const accountUsage = createAccountUsageBook(
+    store.rollups.sums({ sinceMs: 0 }, ["account"]).map((sum) => ({
+      accountId: sum.accountId ?? "",
+      requestCount: sum.requests,
+      totalTokens: sum.inputTokens + sum.outputTokens,
+      cachedInputTokens: sum.cachedInputTokens,
+      costMicros: sum.costMicros,
+    })),
+  );
   const keys = createKeyPool({
     clock,
     random,
@@ -105,7 +152,14 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
   pool.onRoom(() => waiting.room());
 
   const http = createHttp1Client(clock);
-  const engine = createEngine({ pool, tokens, waiting, clock, random, log, settings: () => settings });
+  const feed = createLiveFeed();
+  const live = createLiveEvents({
+    feed,
+    pool,
+    nowMs: clock.now,
+    keyName: (id) => keys.get(id)?.settings.name ?? null,
+  });
+  const engine = live.watched(createEngine({ pool, tokens, waiting, clock, random, log, settings }));
   const attempt = createHttpAttempt({
     http,
     clock,
@@ -114,15 +168,28 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     firstEventTimeoutMs: config.upstreamFirstEventTimeoutMs,
   });
   const drain = createDrain(clock);
-  const serving = createServing({ engine, attempt, pool, clock, drain, prices: () => priceTable, onRecord });
+  const serving = createServing({ engine, attempt, pool, clock, drain, prices: livePrices.table, onRecord });
   const relay = createResponsesRelay({ serving, clock, drain });
-  const catalogue = createListedModels();
+  const metrics = createMetrics({
+    pool,
+    clock,
+    version: VERSION,
+    gauges: {
+      inFlight: drain.active,
+      queued: waiting.size,
+      writeBehindDepth: writes.depth,
+      writeBehindDrops: writes.drops,
+      liveClients: feed.clients,
+    },
+  });
   pool.onChange(({ kind, account }) => {
-    if (kind === "removed") catalogue.remove(account.id);
+    if (kind !== "removed") return;
+    catalogue.remove(account.id);
+    accountUsage.forget(account.id);
   });
   const requestContext = () => {
     const knownModels = catalogue.slugs();
-    return { knownModels, modelRules: usableRules(settings.modelRules, knownModels) };
+    return { knownModels, modelRules: usableRules(settings().modelRules, knownModels) };
   };
   const translated = { serving, clock, drain, names, requestContext };
 
@@ -147,11 +214,32 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       return reply.kind === "ok" ? { kind: "ok", value: reply.value.routing } : reply;
     },
     onModels(account, models) {
-      catalogue.set(account.id, models);
+      persistModels(persistence, account.id, { models, clientVersion: DEFAULT_CLIENT_VERSION });
       pool.setModels(account.id, new Set(models.map((model) => model.slug)));
     },
   });
-  const scheduler = createScheduler({ clock, log, jobs: accountJobs.jobs });
+  const scheduler = createScheduler({
+    clock,
+    log,
+    jobs: [
+      ...accountJobs.jobs,
+      createRetentionJob({
+        clock,
+        log,
+        settings,
+        prune: {
+          requests: store.requests.prune,
+          windowHistory: store.windows.prune,
+          affinity: store.affinity.prune,
+          audit: store.audit.prune,
+          sums: store.requests.pruneRollups,
+        },
+      }),
+      { name: "event loop lag", everyMs: () => LAG_EVERY_MS, run: metrics.tick },
+      { name: "live events", everyMs: () => LIVE_TICK_MS, run: live.tick },
+      { name: "live heartbeat", everyMs: () => LIVE_HEARTBEAT_MS, run: feed.heartbeat },
+    ],
+  });
 
   const importer = createLoginImporter({
     pool,
@@ -165,24 +253,55 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
         ? { kind: "unauthorized" }
         : { kind: "unreachable", code: result.code };
     },
-    withoutOverwrite: () => settings.importWithoutOverwrite,
+    withoutOverwrite: () => settings().importWithoutOverwrite,
     onImported: (account) => void accountJobs.refresh(account.id),
   });
 
-  persistChanges();
-
   let draining = false;
-  const application = createApplication({ pool, importer, log, ready: () => !draining });
+  const signIn = NO_SIGN_IN;
+  const application = createApplication({
+    guard: createGuard({
+      adminToken: config.adminApiToken,
+      cliToken: null,
+      userHeader: null,
+      signIn,
+      throttle: createThrottle(clock),
+    }),
+    signIn,
+    store,
+    pool,
+    keys,
+    importer,
+    jobs: accountJobs,
+    settings: liveSettings,
+    prices: livePrices,
+    accountUsage,
+    live: feed,
+    metrics,
+    models: () => catalogue.merged().models,
+    askResetCredits: (account) =>
+      accountJobs.ask(account, async () => asked(await wham.resetCredits(target(account)))),
+    redeemResetCredit: (account, redeemRequestId) =>
+      accountJobs.ask(account, async () =>
+        asked(await wham.consumeResetCredit(target(account), redeemRequestId)),
+      ),
+    flush: () => void writes.flush(),
+    clock,
+    log,
+    version: VERSION,
+    newRequestId,
+    ready: () => !draining,
+  });
   const door = createDoor({
     keys,
     networks: config.proxyUnauthenticatedClientCidrs,
     clock,
-    settings: () => settings,
+    settings,
     budgetOf: createBudgets({
       book: keys.book,
       clock,
-      prices: () => priceTable,
-      waitMs: () => settings.queueWaitSeconds * 1000,
+      prices: livePrices.table,
+      waitMs: () => settings().queueWaitSeconds * 1000,
     }),
     newRequestId,
   });
@@ -205,7 +324,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
         requestContext,
       }),
     ],
-    application: (request) => application.fetch(request),
+    application: application.handle,
     onError(error) {
       log.error("request failed", { error: error.message });
       return Response.json(
@@ -226,6 +345,9 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
   function onRecord(record: RequestRecord): void {
     writes.requestFinished(record);
     keys.requestFinished(record);
+    accountUsage.requestFinished(record);
+    metrics.requestFinished(record);
+    live.requestFinished(record);
     log.info("request", {
       request: record.requestId,
       status: record.status,
@@ -234,50 +356,6 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       ms: Math.round(record.latencyMs),
       attempts: record.attempts.length,
       code: record.errorCode,
-    });
-  }
-
-  function hydrate(): void {
-    const windows = Map.groupBy(store.windows.loadAll(), (row) => row.accountId);
-    const credits = new Map(store.windows.loadCredits().map((row) => [row.accountId, row]));
-    for (const { account, credentials } of store.accounts.loadAll()) {
-      if (credentials === null) {
-        log.error("tokens of an account cannot be read; log in again", { account: account.id });
-        continue;
-      }
-      const row = credits.get(account.id);
-      pool.put({
-        account,
-        credentials,
-        windows: windows.get(account.id) ?? [],
-        credits: row ? { has: row.hasCredits, unlimited: row.unlimited, balance: row.balance } : null,
-        models: null,
-      });
-    }
-  }
-
-  /** What the pool learns while it runs goes to the disk behind the requests. */
-  function persistChanges(): void {
-    pool.onChange((change) => {
-      const { account } = change;
-      switch (change.kind) {
-        case "state": {
-          const { state, stateReason, stateUntilMs } = change.transition;
-          writes.accountState(account.id, { state, stateReason, stateUntilMs });
-          log.info("account state", { account: account.id, state, text: change.transition.text });
-          break;
-        }
-        case "windows": {
-          const reading = { accountId: account.id, seenAtMs: clock.now(), windows: account.windows };
-          if (change.reading.source === "usage") writes.windowsReplaced(reading);
-          else writes.windowsSeen(reading);
-          break;
-        }
-        case "added":
-        case "changed":
-        case "removed":
-          break;
-      }
     });
   }
 
@@ -292,6 +370,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     },
     async stop() {
       draining = true;
+      feed.stop();
       if (started) {
         server.stopAccepting();
         await drain.wait(config.shutdownDrainTimeoutMs);

@@ -1,46 +1,195 @@
-/** Everything that is not the proxy: the admin API and health, as one Elysia application. */
-import { Elysia } from "elysia";
+/** Everything that is not the proxy: the admin API, health and metrics, behind one guard, as one Elysia application. */
+import { Elysia, ValidationError } from "elysia";
 import { CodedError } from "../core/errors.ts";
-import type { Log } from "../ports.ts";
-import type { LoginImporter } from "../pool/imports.ts";
-import type { Pool } from "../pool/pool.ts";
-import { accountRoutes } from "./accounts.ts";
+import type { ModelEntry } from "../core/models-catalogue.ts";
+import type { AccountUsageBook } from "../pool/account-usage.ts";
+import type { LivePrices } from "../pool/live-prices.ts";
+import type { LiveSettings } from "../pool/live-settings.ts";
+import type { Clock, Log } from "../ports.ts";
+import type { Store } from "../store/open.ts";
+import { type ApiKeyRoutesPorts, apiKeyRoutes } from "./api-keys.ts";
+import { accountTrendRoutes } from "./account-trends.ts";
+import { createAccountViews } from "./account-views.ts";
+import { type AccountRoutesPorts, accountRoutes } from "./accounts.ts";
+import { createAdmin } from "./admin.ts";
+import { admit, type Asker, type Guard, type SignIn } from "./guard.ts";
+import { type LiveFeed, liveRoutes } from "./live.ts";
+import type { Client } from "./locality.ts";
+import type { Metrics } from "./metrics.ts";
+import { modelRoutes } from "./models.ts";
+import { apiDocsPage, openApiDocument } from "./openapi.ts";
+import { operationsRoutes } from "./operations.ts";
+import { overviewRoutes } from "./overview.ts";
+import { priceRoutes } from "./prices.ts";
+import { reportRoutes } from "./reports.ts";
+import { requestLogRoutes } from "./request-logs.ts";
+import { pathOf } from "./server.ts";
+import { settingsRoutes } from "./settings.ts";
+import { usageRoutes } from "./usage.ts";
 
-export interface ApplicationPorts {
-  pool: Pool;
-  importer: LoginImporter;
+export interface ApplicationPorts
+  extends
+    Pick<AccountRoutesPorts, "pool" | "importer" | "jobs" | "askResetCredits" | "redeemResetCredit">,
+    Pick<ApiKeyRoutesPorts, "keys" | "flush"> {
+  guard: Guard;
+  signIn: SignIn;
+  store: Store;
+  settings: LiveSettings;
+  prices: LivePrices;
+  accountUsage: AccountUsageBook;
+  live: LiveFeed;
+  metrics: Metrics;
+  /** The merged catalogue of the pool. */
+  models(): readonly ModelEntry[];
+  clock: Clock;
   log: Log;
+  version: string;
+  newRequestId(): string;
+  /** False while draining. */
   ready(): boolean;
 }
 
-export function createApplication({ pool, importer, log, ready }: ApplicationPorts) {
-  return new Elysia({ normalize: true, aot: true })
-    .onError(({ error, code, set }) => {
-      if (error instanceof CodedError) {
-        set.status = error.status;
-        if (error.retryAfterSeconds !== undefined) set.headers["retry-after"] = String(error.retryAfterSeconds);
-        return { error: { code: error.code, message: error.message } };
+export interface Application {
+  /** Answers everything, errors included. */
+  handle(request: Request, client: Client): Promise<Response>;
+  /** For tests and documents: what is registered. */
+  elysia: App;
+}
+
+export type App = ReturnType<typeof createRoutes>;
+
+export function createApplication(ports: ApplicationPorts): Application {
+  const askers = new WeakMap<Request, Asker>();
+  const elysia = createRoutes(ports, (request) => askers.get(request) ?? nobody(request));
+
+  /** Throws for whoever may not ask this. */
+  function letIn(request: Request, client: Client): void {
+    const path = comparable(pathOf(request.url));
+    const asker = ports.guard.ask(request, client);
+    askers.set(request, asker);
+    if (path === "/api" || path.startsWith("/api/")) admit(asker, request);
+    // A scraper beside the program needs no credential.
+    else if (path === "/metrics" && !client.isLocal) admit(asker, request);
+  }
+
+  return {
+    elysia,
+    async handle(request, client) {
+      let response: Response;
+      try {
+        letIn(request, client);
+        response = await elysia.fetch(request);
+      } catch (error) {
+        if (!(error instanceof CodedError)) throw error;
+        response = errorReply(error);
       }
-      if (code === "NOT_FOUND") {
-        set.status = 404;
-        return { error: { code: "not_found", message: "There is nothing at this path." } };
+      response.headers.set("x-request-id", ports.newRequestId());
+      response.headers.set("x-content-type-options", "nosniff");
+      if (!response.headers.has("cache-control")) response.headers.set("cache-control", "no-store");
+      return response;
+    },
+  };
+}
+
+/** As the router may understand it: `//api`, `%61pi` and `/API` must not slip past the guard. */
+function comparable(path: string): string {
+  try {
+    return decodeURIComponent(path)
+      .replaceAll(/\/{2,}/g, "/")
+      .toLowerCase();
+  } catch {
+    return "/api/";
+  }
+}
+
+function nobody(request: Request): never {
+  throw new Error(`no asker for ${pathOf(request.url)}`);
+}
+
+function createRoutes(ports: ApplicationPorts, askerOf: (request: Request) => Asker) {
+  const { clock, pool, store, log, ready, version } = ports;
+  const { rollups, windows, requestLog, apiKeys } = store;
+  const admin = createAdmin({ clock, audit: store.audit, askerOf });
+  const views = createAccountViews({ pool, usage: ports.accountUsage, clock });
+  const database = { dataDir: store.dataDir, path: store.databasePath, backup: store.backup };
+  const totpConfigured = () => store.dashboardAuth.credentials().totpSecret !== null;
+
+  const app = new Elysia({ normalize: true, aot: true })
+    .onError(({ error, set }) => {
+      const coded = codedError(error);
+      if (coded === null) {
+        log.error("request failed", { error: error instanceof Error ? error.message : String(error) });
+        return errorReply(INTERNAL);
       }
-      if (code === "VALIDATION" || code === "PARSE") {
-        set.status = 422;
-        return { error: { code: "validation_error", message: "The request's fields are not as this call needs them; see /api-docs." } };
-      }
-      log.error("request failed", { error: error instanceof Error ? error.message : String(error) });
-      set.status = 500;
-      return { error: { code: "internal_error", message: "This is a defect in codex-lb; its log says more." } };
+      set.status = coded.status;
+      return errorReply(coded);
     })
-    .get("/health", () => ({ status: "ok" }))
+    .get("/health", () => ({ status: "ok", version }))
     .get("/health/live", () => ({ status: "ok" }))
+    .get("/health/startup", () => ({ status: "ok" }))
     .get("/health/ready", ({ set }) => {
       if (ready()) return { status: "ok" };
       set.status = 503;
       return { status: "draining" };
     })
-    .use(accountRoutes({ pool, importer }));
+    .get("/metrics", ({ set }) => {
+      set.headers["content-type"] = "text/plain; version=0.0.4; charset=utf-8";
+      return ports.metrics.render();
+    })
+    .use(accountRoutes({ ...ports, admin, views, store: store.accounts }))
+    .use(accountTrendRoutes({ admin, pool, views, windows }))
+    .use(usageRoutes({ admin, views, rollups, windows }))
+    .use(overviewRoutes({ admin, views, rollups, windows }))
+    .use(modelRoutes({ models: ports.models }))
+    .use(requestLogRoutes({ requestLog, apiKeys }))
+    .use(reportRoutes({ admin, rollups, apiKeys }))
+    .use(apiKeyRoutes({ ...ports, admin, ledger: store.ledger, rollups }))
+    .use(settingsRoutes({ admin, settings: ports.settings, totpConfigured }))
+    .use(priceRoutes({ admin, prices: ports.prices }))
+    .use(operationsRoutes({ admin, audit: store.audit, database, version }))
+    .use(liveRoutes({ live: ports.live }));
+  const document = () => openApiDocument(app, version);
+  return app
+    .get("/api/openapi.json", document, {
+      detail: { summary: "This description, as an OpenAPI document", tags: ["Operations"] },
+    })
+    .get("/api-docs", () => apiDocsPage(document()));
 }
 
-export type App = ReturnType<typeof createApplication>;
+const INTERNAL = new CodedError("internal_error", "This is a defect in codex-lb; its log says more.", {
+  status: 500,
+});
+
+export function errorReply({ code, message, status, param, retryAfterSeconds }: CodedError): Response {
+  const headers = new Headers();
+  if (retryAfterSeconds !== undefined) headers.set("retry-after", String(retryAfterSeconds));
+  if (status === 401) headers.set("www-authenticate", 'Bearer realm="codex-lb"');
+  return Response.json({ error: { code, message, ...(param && { param }) } }, { status, headers });
+}
+
+/** null: a defect. */
+function codedError(error: unknown): CodedError | null {
+  if (error instanceof CodedError) return error;
+  if (error instanceof ValidationError) return validationError(error);
+  switch ((error as { code?: unknown }).code) {
+    case "NOT_FOUND":
+      return new CodedError("not_found", "There is nothing at this path.", { status: 404 });
+    case "PARSE":
+      return new CodedError("validation_error", "The body is not what its content-type says.", {
+        status: 422,
+      });
+    default:
+      return null;
+  }
+}
+
+/** Names the field, and never its value: it may be a secret. */
+function validationError(error: ValidationError): CodedError {
+  const field = error.valueError?.path.slice(1).replaceAll("/", ".") ?? "";
+  const problem = error.valueError?.message ?? "not as this call needs it";
+  const name = field === "" ? `The ${error.type}` : `"${field}"`;
+  return new CodedError("validation_error", `${name} is refused: ${problem}. See /api-docs.`, {
+    status: 422,
+    ...(field !== "" && { param: field }),
+  });
+}

@@ -4,11 +4,11 @@ import type { Clock, Log } from "../ports.ts";
 import type { Job } from "./scheduler.ts";
 
 const DAY_MS = 86_400_000;
-/** About 5 ms of work: the event loop, and with it every stream, waits that long. */
+/** A few milliseconds of work: the event loop, and with it every stream, waits that long. */
 const BATCH_ROWS = 250;
 /** Between batches everything else has its turn. */
 const PAUSE_MS = 50;
-/** While there is more to do, the job comes back soon: 60 batches a minute keep up with 250 requests a second. */
+/** While there is more to do, the job comes back soon: more than a thousand rows a second, beyond any pool of accounts. */
 const BUSY_EVERY_MS = 1_000;
 const IDLE_EVERY_MS = 10 * 60_000;
 const BATCHES_PER_RUN = 10;
@@ -36,10 +36,10 @@ export function createRetentionJob(ports: {
   const { clock, log, settings, prune } = ports;
   let moreToDo = false;
 
-  async function pruneAll(delete_: (limit: number) => number): Promise<number> {
+  async function pruneAll(deleteBatch: (limit: number) => number): Promise<number> {
     let deleted = 0;
     for (let batch = 0; batch < BATCHES_PER_RUN; batch++) {
-      const count = delete_(BATCH_ROWS);
+      const count = deleteBatch(BATCH_ROWS);
       deleted += count;
       if (count < BATCH_ROWS) return deleted;
       await new Promise<void>((resolve) => void clock.schedule(PAUSE_MS, resolve));

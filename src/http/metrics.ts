@@ -1,0 +1,195 @@
+/** `/metrics` in Prometheus' text format: counted from the same records as the log, read from memory. */
+import type { RequestRecord } from "../core/record.ts";
+import { usedPercentAt } from "../core/windows.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Clock } from "../ports.ts";
+
+export interface Metrics {
+  requestFinished(record: RequestRecord): void;
+  /** To be called about every `LAG_EVERY_MS`: how much later than that it was called is the event loop's lag. */
+  tick(): void;
+  render(): string;
+}
+
+export interface MetricsPorts {
+  pool: Pool;
+  clock: Clock;
+  version: string;
+  /** Figures that others know at the moment of asking. */
+  gauges: {
+    inFlight(): number;
+    queued(): number;
+    writeBehindDepth(): number;
+    writeBehindDrops(): number;
+    liveClients(): number;
+  };
+}
+
+export const LAG_EVERY_MS = 500;
+
+/** Seconds. A first token takes seconds, a long turn minutes. */
+const BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+/** Clients can name any model; beyond this many names they are counted together. */
+const MAX_MODELS = 100;
+
+type Labels = Record<string, string>;
+
+/** One metric with all its label sets. */
+interface Family {
+  type: "counter" | "gauge" | "histogram";
+  help: string;
+  lines: Map<string, number>;
+}
+
+export function createMetrics({ pool, clock, version, gauges }: MetricsPorts): Metrics {
+  const families = new Map<string, Family>();
+  const models = new Set<string>();
+  let worstLagMs = 0;
+  let lastTick: number | null = null;
+
+  function family(name: string, type: Family["type"], help: string): Family {
+    const found = families.get(name) ?? { type, help, lines: new Map() };
+    families.set(name, found);
+    return found;
+  }
+  function add(to: Family, line: string, value: number): void {
+    to.lines.set(line, (to.lines.get(line) ?? 0) + value);
+  }
+
+  const requests = family("codex_lb_requests_total", "counter", "Finished requests.");
+  const durations = family(
+    "codex_lb_request_duration_seconds",
+    "histogram",
+    "From arrival to the end of the reply.",
+  );
+  const firstTokens = family(
+    "codex_lb_first_token_seconds",
+    "histogram",
+    "From arrival to the first output token.",
+  );
+  const tokens = family("codex_lb_tokens_total", "counter", "Tokens as upstream confirmed them.");
+  const cost = family("codex_lb_cost_usd_total", "counter", "What it would have cost at list price.");
+  const attempts = family("codex_lb_attempts_total", "counter", "Tries on an account, by outcome.");
+  const failovers = family("codex_lb_failovers_total", "counter", "Tries left for another one, by cause.");
+
+  function observe(name: string, histogram: Family, ms: number): void {
+    const seconds = ms / 1000;
+    for (const limit of BUCKETS) add(histogram, `${name}_bucket{le="${limit}"}`, seconds <= limit ? 1 : 0);
+    add(histogram, `${name}_bucket{le="+Inf"}`, 1);
+    add(histogram, `${name}_sum`, seconds);
+    add(histogram, `${name}_count`, 1);
+  }
+
+  function modelLabel(model: string | null): string {
+    if (model === null) return "none";
+    if (models.size < MAX_MODELS) models.add(model);
+    return models.has(model) ? model : "other";
+  }
+
+  function now(): Map<string, Family> {
+    const read = new Map<string, Family>();
+    const gauge = (
+      name: string,
+      help: string,
+      values: [Labels, number][],
+      type: Family["type"] = "gauge",
+    ) => {
+      const lines = values.map(([labels, value]) => [name + labelText(labels), value] as const);
+      read.set(name, { type, help, lines: new Map(lines) });
+    };
+    const accounts = pool.list();
+    const states = Map.groupBy(accounts, ({ state }) => state);
+    gauge(
+      "codex_lb_accounts",
+      "Accounts of the pool by state.",
+      [...states].map(([state, list]) => [{ state }, list.length]),
+    );
+    gauge(
+      "codex_lb_account_up",
+      "1 while the account is active.",
+      accounts.map(({ id, state }) => [{ account: id }, state === "active" ? 1 : 0]),
+    );
+    gauge(
+      "codex_lb_account_in_flight",
+      "Requests that the account serves now.",
+      accounts.map(({ id, inFlight }) => [{ account: id }, inFlight]),
+    );
+    gauge(
+      "codex_lb_window_used_percent",
+      "How much of each quota window is used.",
+      accounts.flatMap(({ id, windows }) =>
+        windows.map((window): [Labels, number] => [
+          { account: id, scope: window.scope, minutes: String(window.minutes) },
+          usedPercentAt(window, clock.now()),
+        ]),
+      ),
+    );
+    gauge("codex_lb_requests_in_flight", "Requests being served now.", [[{}, gauges.inFlight()]]);
+    gauge("codex_lb_requests_queued", "Requests that wait for a place.", [[{}, gauges.queued()]]);
+    gauge("codex_lb_write_behind_depth", "Writes that wait for the disk.", [[{}, gauges.writeBehindDepth()]]);
+    gauge(
+      "codex_lb_write_behind_drops_total",
+      "Writes given up since the start.",
+      [[{}, gauges.writeBehindDrops()]],
+      "counter",
+    );
+    gauge("codex_lb_live_clients", "Pages that listen to the live feed.", [[{}, gauges.liveClients()]]);
+    gauge("codex_lb_event_loop_lag_seconds", "The worst lag since the last scrape.", [
+      [{}, worstLagMs / 1000],
+    ]);
+    gauge("process_resident_memory_bytes", "Memory of the process.", [[{}, process.memoryUsage.rss()]]);
+    gauge("codex_lb_build_info", "1; the version is the label.", [[{ version }, 1]]);
+    worstLagMs = 0;
+    return read;
+  }
+
+  return {
+    requestFinished(record) {
+      const { status, lane, transport, inputTokens, cachedInputTokens, outputTokens, reasoningTokens } =
+        record;
+      add(requests, `codex_lb_requests_total${labelText({ status, lane, transport })}`, 1);
+      observe("codex_lb_request_duration_seconds", durations, record.latencyMs);
+      if (record.latencyFirstTokenMs !== null)
+        observe("codex_lb_first_token_seconds", firstTokens, record.latencyFirstTokenMs);
+      const model = modelLabel(record.model);
+      const counts = {
+        input: inputTokens,
+        cached_input: cachedInputTokens,
+        output: outputTokens,
+        reasoning: reasoningTokens,
+      };
+      for (const [kind, count] of Object.entries(counts))
+        if (count > 0) add(tokens, `codex_lb_tokens_total${labelText({ kind, model })}`, count);
+      if (record.totalCostMicros > 0)
+        add(cost, `codex_lb_cost_usd_total${labelText({ model })}`, record.totalCostMicros / 1_000_000);
+      for (const [index, { outcome }] of record.attempts.entries()) {
+        add(attempts, `codex_lb_attempts_total${labelText({ outcome })}`, 1);
+        if (index < record.attempts.length - 1)
+          add(failovers, `codex_lb_failovers_total${labelText({ cause: outcome })}`, 1);
+      }
+    },
+    tick() {
+      const at = clock.monotonic();
+      if (lastTick !== null) worstLagMs = Math.max(worstLagMs, at - lastTick - LAG_EVERY_MS);
+      lastTick = at;
+    },
+    render() {
+      let text = "";
+      for (const [name, { type, help, lines }] of [...families, ...now()]) {
+        text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+        for (const [line, value] of lines) text += `${line} ${value}\n`;
+      }
+      return text;
+    },
+  };
+}
+
+function labelText(labels: Labels): string {
+  const pairs = Object.entries(labels);
+  if (pairs.length === 0) return "";
+  return `{${pairs.map(([name, value]) => `${name}="${escaped(value)}"`).join()}}`;
+}
+
+function escaped(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
