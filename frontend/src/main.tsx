@@ -1,7 +1,6 @@
 /** Starts the dashboard in the page. */
 import { QueryClientProvider } from "@tanstack/solid-query";
 import { render } from "solid-js/web";
-import "./app.css";
 import { applyPreferences } from "./lib/preferences.ts";
 import { queryClient } from "./lib/queries.ts";
 import { Routes } from "./routes.tsx";

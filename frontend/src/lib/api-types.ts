@@ -102,7 +102,8 @@ export interface WindowTotal {
 }
 
 export interface Depletion {
-  riskLevel: "safe" | "warning" | "danger" | "critical" | string;
+  /** safe, warning, danger or critical. */
+  riskLevel: string;
   /** How fast the window is used against how fast it is given: 1 lasts exactly until its reset. */
   burnRate: number | null;
   projectedExhaustionAt: string | null;

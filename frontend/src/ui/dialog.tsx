@@ -29,19 +29,13 @@ export function Dialog(props: DialogProps) {
         <Part.Content
           class={`fixed z-50 flex flex-col border-line bg-panel shadow-float outline-none ${place()}`}
         >
-          <header class="flex items-start justify-between gap-4 border-b border-line px-5 py-3.5">
+          <header class="border-b border-line py-3.5 pr-14 pl-5">
             <div class="min-w-0">
               <Part.Title class="text-lg leading-6 font-semibold text-balance">{props.title}</Part.Title>
               <Show when={props.description}>
                 <Part.Description class="mt-0.5 text-sm text-ink-2">{props.description}</Part.Description>
               </Show>
             </div>
-            <Part.CloseButton
-              aria-label={common.close}
-              class="-mr-1.5 inline-flex size-8 shrink-0 items-center justify-center rounded-md text-ink-2 hover:bg-hover hover:text-ink"
-            >
-              <X size={16} />
-            </Part.CloseButton>
           </header>
           <div class="min-h-0 flex-1 overflow-y-auto px-5 py-4">{props.children}</div>
           <Show when={props.footer}>
@@ -49,6 +43,13 @@ export function Dialog(props: DialogProps) {
               {props.footer}
             </footer>
           </Show>
+          {/* Last, so that the first field of the dialog gets the focus. */}
+          <Part.CloseButton
+            aria-label={common.close}
+            class="absolute top-3 right-3.5 inline-flex size-8 shrink-0 items-center justify-center rounded-md text-ink-2 hover:bg-hover hover:text-ink"
+          >
+            <X size={16} />
+          </Part.CloseButton>
         </Part.Content>
       </Part.Portal>
     </Part>

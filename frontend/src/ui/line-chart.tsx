@@ -1,6 +1,7 @@
 /** A chart over time with direct labels; uPlot is fetched when the first one is shown. */
 import { createEffect, on, onCleanup, onMount } from "solid-js";
 import type uPlot from "uplot";
+import { clockTime, day } from "../lib/format.ts";
 import { theme } from "../lib/preferences.ts";
 
 export interface Series {
@@ -25,6 +26,17 @@ interface LineChartProps {
   label: string;
 }
 
+const DAY_SECONDS = 86_400;
+
+/** Days where the marks are days apart, else clock times, with the day at each midnight. */
+function timeLabel(splits: readonly number[], at: number, index: number): string {
+  const step = (splits[1] ?? 0) - (splits[0] ?? 0);
+  if (step >= DAY_SECONDS) return day(at);
+  const isNewDay =
+    index === 0 || new Date(at).getDate() !== new Date((splits[index - 1] ?? 0) * 1_000).getDate();
+  return isNewDay ? day(at) : clockTime(at);
+}
+
 const colour = (name: string) => {
   // Canvas needs the resolved colour: the browser computes `light-dark()` only for real properties.
   const probe = document.createElement("span");
@@ -36,7 +48,7 @@ const colour = (name: string) => {
 };
 
 export function LineChart(props: LineChartProps) {
-  let host!: HTMLDivElement;
+  let host: HTMLDivElement | undefined;
   let chart: uPlot | undefined;
   let gone = false;
   const data = () =>
@@ -47,7 +59,7 @@ export function LineChart(props: LineChartProps) {
 
   async function draw(): Promise<void> {
     const { default: Plot } = await import("uplot");
-    if (gone) return;
+    if (gone || !host) return;
     chart?.destroy();
     const axis = {
       stroke: colour("ink-3"),
@@ -66,7 +78,12 @@ export function LineChart(props: LineChartProps) {
           y: { range: props.range ?? ((_, _low, high) => [0, high > 0 ? high * 1.08 : 1]) },
         },
         axes: [
-          { ...axis, grid: { show: false }, size: 26 },
+          {
+            ...axis,
+            grid: { show: false },
+            size: 26,
+            values: (_, splits) => splits.map((value, index) => timeLabel(splits, value * 1_000, index)),
+          },
           { ...axis, size: 54, values: (_, splits) => splits.map((value) => props.format(value)) },
         ],
         series: [
@@ -90,10 +107,10 @@ export function LineChart(props: LineChartProps) {
 
   onMount(() => {
     void draw();
-    const resize = new ResizeObserver(() =>
-      chart?.setSize({ width: host.clientWidth, height: props.height ?? 180 }),
+    const resize = new ResizeObserver(
+      () => host && chart?.setSize({ width: host.clientWidth, height: props.height ?? 180 }),
     );
-    resize.observe(host);
+    if (host) resize.observe(host);
     const dark = matchMedia("(prefers-color-scheme: dark)");
     const redraw = () => void draw();
     dark.addEventListener("change", redraw);
@@ -114,7 +131,9 @@ export function LineChart(props: LineChartProps) {
 
   return (
     <div
-      ref={host}
+      ref={(element) => {
+        host = element;
+      }}
       role="img"
       aria-label={props.label}
       class="w-full min-w-0 overflow-hidden"

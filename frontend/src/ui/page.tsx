@@ -59,3 +59,16 @@ export function Fact(props: { name: string; children: JSX.Element }) {
     </>
   );
 }
+
+/** A titled part of a panel. */
+export function Block(props: { title: string; aside?: JSX.Element; class?: string; children: JSX.Element }) {
+  return (
+    <section class={`px-5 py-4 ${props.class ?? ""}`}>
+      <div class="mb-2.5 flex items-baseline justify-between gap-3">
+        <h3 class="eyebrow">{props.title}</h3>
+        {props.aside}
+      </div>
+      {props.children}
+    </section>
+  );
+}

@@ -14,13 +14,13 @@ interface VirtualListProps<T> {
 }
 
 export function VirtualList<T>(props: VirtualListProps<T>) {
-  let host!: HTMLDivElement;
+  let host: HTMLDivElement | undefined;
   const [view, setView] = createSignal({ top: 0, height: innerHeight });
   let frame = 0;
 
   const measure = () => {
     frame = 0;
-    const top = -host.getBoundingClientRect().top;
+    const top = -(host?.getBoundingClientRect().top ?? 0);
     setView({ top, height: innerHeight });
     const end = props.items.length * props.rowHeight - (top + innerHeight);
     if (end < innerHeight) props.onNearEnd?.();
@@ -58,7 +58,9 @@ export function VirtualList<T>(props: VirtualListProps<T>) {
 
   return (
     <div
-      ref={host}
+      ref={(element) => {
+        host = element;
+      }}
       role="rowgroup"
       aria-label={props.label}
       style={{ height: `${props.items.length * props.rowHeight}px` }}

@@ -91,3 +91,9 @@ export async function deleteAccount(account: AccountSummary, revoke: boolean): P
   void queryClient.invalidateQueries({ queryKey: ["overview"] });
   return done;
 }
+
+/** After accounts were added by other means than a change here. */
+export function refreshAccounts(): void {
+  void queryClient.invalidateQueries({ queryKey: accountsQuery.queryKey, exact: true });
+  void queryClient.invalidateQueries({ queryKey: ["overview"] });
+}

@@ -3,7 +3,7 @@ import { useSearchParams } from "@solidjs/router";
 import { useQuery } from "@tanstack/solid-query";
 import { createMemo, Show } from "solid-js";
 import { needsPerson, poolWindows } from "../../lib/account-view.ts";
-import type { Depletion, Overview, Timeframe } from "../../lib/api-types.ts";
+import type { Overview, Timeframe } from "../../lib/api-types.ts";
 import { now } from "../../lib/clock.ts";
 import { ms, when, windowName } from "../../lib/format.ts";
 import { dataOf, keysQuery, overviewQuery } from "../../lib/queries.ts";
@@ -12,6 +12,7 @@ import { Segmented } from "../../ui/field.tsx";
 import { PageHead } from "../../ui/page.tsx";
 import { ErrorNote, Skeleton } from "../../ui/states.tsx";
 import { AccountCards } from "./account-cards.tsx";
+import { depletionOf } from "./depletion.ts";
 import { FirstRun } from "./first-run.tsx";
 import { LiveList } from "./live-list.tsx";
 import { Metrics } from "./metrics.tsx";
@@ -19,16 +20,6 @@ import { QuotaPictures } from "./quota-picture.tsx";
 
 const TIMEFRAMES: readonly Timeframe[] = ["1d", "7d", "30d"];
 const asTimeframe = (text: unknown): Timeframe => TIMEFRAMES.find((one) => one === text) ?? "7d";
-
-/** The forecast of a window length, wherever the service put it. */
-export function depletionOf(overview: Overview, minutes: number): Depletion | null {
-  const { primaryWindow, secondaryWindow } = overview.summary;
-  return (
-    overview.depletionByMinutes?.[minutes] ??
-    (primaryWindow?.windowMinutes === minutes ? overview.depletion.primary : null) ??
-    (secondaryWindow?.windowMinutes === minutes ? overview.depletion.secondary : null)
-  );
-}
 
 export default function OverviewPage() {
   const [params, setParams] = useSearchParams();

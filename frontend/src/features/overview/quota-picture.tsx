@@ -11,7 +11,7 @@ import { ms, percent, span, when, windowName } from "../../lib/format.ts";
 import { accountWords, overview as words } from "../../lib/strings.ts";
 import { Section } from "../../ui/page.tsx";
 import { Countdown } from "../../ui/time.tsx";
-import { depletionOf } from "./overview-page.tsx";
+import { depletionOf } from "./depletion.ts";
 
 /** Percentages move slowly: the picture is drawn anew twice a minute, not every second. */
 const REDRAW_MS = 30_000;

@@ -1,3 +1,159 @@
-export default function Page() {
-  return <h1>requests</h1>;
+/** The request log: filtered by the URL, growing at the top while one watches, one request open at the side. */
+import { useInfiniteQuery, useQuery } from "@tanstack/solid-query";
+import Activity from "lucide-solid/icons/activity";
+import ArrowUp from "lucide-solid/icons/arrow-up";
+import { createEffect, createMemo, createSignal, on, Show } from "solid-js";
+import { api } from "../../lib/api.ts";
+import type { RequestEntry, RequestPage } from "../../lib/api-types.ts";
+import { count } from "../../lib/format.ts";
+import { onRequestFinished } from "../../lib/live.ts";
+import { remembered } from "../../lib/preferences.ts";
+import { accountsQuery, dataOf, requestsPath } from "../../lib/queries.ts";
+import { requests as words } from "../../lib/strings.ts";
+import { Button, ButtonLink } from "../../ui/button.tsx";
+import { PageHead } from "../../ui/page.tsx";
+import { Empty, ErrorNote, SkeletonRows } from "../../ui/states.tsx";
+import { createFilters, passes, queryOf } from "./filters.ts";
+import { ColumnChoice, FilterBar, TailSwitch } from "./filter-bar.tsx";
+import { RequestDrawer } from "./request-drawer.tsx";
+import { RequestTable } from "./request-table.tsx";
+
+/** One page fills a tall screen four times. */
+const PAGE_SIZE = 200;
+/** New requests kept above the pages; from then on the log itself is asked again. */
+const MAX_FRESH = 500;
+/** Further down than this, new rows would push away what is being read. */
+const READING_FROM_PX = 240;
+
+export default function RequestsPage() {
+  const filters = createFilters();
+  const [tail, setTail] = remembered("live-tail", true);
+  const accounts = useQuery(() => accountsQuery);
+  const names = createMemo(
+    () => new Map((dataOf(accounts) ?? []).map((account) => [account.accountId, account])),
+  );
+  const log = useInfiniteQuery(() => ({
+    queryKey: ["requests", "list", filters.values()],
+    queryFn: ({ pageParam, signal }) =>
+      api.get<RequestPage>(
+        requestsPath({ ...queryOf(filters.values(), Date.now()), limit: PAGE_SIZE, cursor: pageParam }),
+        signal,
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page: RequestPage) => (page.hasMore ? page.nextCursor : null),
+    // The live feed adds what is new; asking again for every page would move the rows under the reader.
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnMount: "always" as const,
+  }));
+
+  const [fresh, setFresh] = createSignal<RequestEntry[]>([]);
+  const [held, setHeld] = createSignal<RequestEntry[]>([]);
+  createEffect(on(filters.values, () => (setFresh([]), setHeld([])), { defer: true }));
+  onRequestFinished((entry) => {
+    if (!passes(entry, filters.values())) return;
+    const add = (list: RequestEntry[]) => [entry, ...list].slice(0, MAX_FRESH);
+    if (tail() && scrollY < READING_FROM_PX) setFresh(add);
+    else setHeld(add);
+  });
+  const showHeld = () => {
+    setFresh((list) => [...held(), ...list].slice(0, MAX_FRESH));
+    setHeld([]);
+    scrollTo({ top: 0 });
+  };
+
+  const pages = () => (log.isPending ? [] : (log.data?.pages ?? []));
+  const rows = createMemo(() => {
+    const seen = new Set<string>();
+    return [...fresh(), ...pages().flatMap((page) => page.requests)].filter(
+      ({ requestId }) => !seen.has(requestId) && seen.add(requestId),
+    );
+  });
+  const total = () => pages()[0]?.total ?? null;
+  const opened = createMemo(() => rows().find((entry) => entry.requestId === filters.opened()));
+
+  return (
+    <>
+      <PageHead
+        title={words.title}
+        summary={total() === null ? undefined : words.found(count((total() ?? 0) + fresh().length))}
+      >
+        <TailSwitch on={tail()} set={setTail} />
+        <ColumnChoice />
+      </PageHead>
+      <FilterBar filters={filters} accounts={dataOf(accounts) ?? []} />
+      <Show when={held().length > 0}>
+        <div class="sticky top-2 z-10 h-0 text-center">
+          <Button small look="primary" icon={ArrowUp} class="shadow-float" onClick={showHeld}>
+            {words.paused(held().length)}
+          </Button>
+        </div>
+      </Show>
+      <Show when={log.isError}>
+        <ErrorNote error={log.error} retry={() => void log.refetch()} class="mb-3" />
+      </Show>
+      <div class="panel overflow-hidden">
+        <Show
+          when={!log.isPending}
+          fallback={
+            <Show when={!log.isError}>
+              <SkeletonRows rows={14} />
+            </Show>
+          }
+        >
+          <Show
+            when={rows().length > 0}
+            fallback={<NoRequests filtered={filters.any()} clear={filters.clear} />}
+          >
+            <RequestTable
+              rows={rows()}
+              accountOf={(id) => (id === null ? undefined : names().get(id))}
+              isFresh={(entry) => fresh().includes(entry)}
+              openId={filters.opened()}
+              open={filters.open}
+              onNearEnd={() => log.hasNextPage && !log.isFetchingNextPage && void log.fetchNextPage()}
+            />
+          </Show>
+        </Show>
+      </div>
+      <Show when={rows().length > 0}>
+        <p class="py-3 text-center text-xs text-ink-3" role="status">
+          {log.hasNextPage ? words.more : words.end}
+        </p>
+      </Show>
+      <RequestDrawer
+        requestId={filters.opened()}
+        entry={opened()}
+        accountOf={(id) => (id === null ? undefined : names().get(id))}
+        onClose={() => filters.open(undefined)}
+      />
+    </>
+  );
+}
+
+function NoRequests(props: { filtered: boolean; clear(): void }) {
+  return (
+    <Show
+      when={props.filtered}
+      fallback={
+        <Empty
+          icon={Activity}
+          title={words.empty.title}
+          actions={
+            <ButtonLink href="/connect" look="primary">
+              {words.empty.action}
+            </ButtonLink>
+          }
+        >
+          {words.empty.body}
+        </Empty>
+      }
+    >
+      <Empty
+        title={words.noMatch.title}
+        actions={<Button onClick={props.clear}>{words.filters.clear}</Button>}
+      >
+        {words.noMatch.body}
+      </Empty>
+    </Show>
+  );
 }

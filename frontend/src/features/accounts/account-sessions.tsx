@@ -1,0 +1,58 @@
+/** The conversations that an account holds, and letting them go. */
+import { useQuery } from "@tanstack/solid-query";
+import { For, Show } from "solid-js";
+import { api } from "../../lib/api.ts";
+import type { AccountSession, AccountSummary } from "../../lib/api-types.ts";
+import { change } from "../../lib/changes.ts";
+import { accountSessionsQuery, dataOf } from "../../lib/queries.ts";
+import { accounts as words } from "../../lib/strings.ts";
+import { Button } from "../../ui/button.tsx";
+import { Block } from "../../ui/page.tsx";
+import { Ago } from "../../ui/time.tsx";
+
+/** More of them tell nobody anything. */
+const SHOWN = 8;
+
+export function HeldSessions(props: { account: AccountSummary }) {
+  const query = () => accountSessionsQuery(props.account.accountId);
+  const sessions = useQuery(query);
+  const held = () => dataOf(sessions) ?? [];
+  const release = () =>
+    change<AccountSession[]>({
+      queryKey: query().queryKey,
+      update: () => [],
+      send: () => api.delete(`/api/accounts/${props.account.accountId}/sessions`),
+      done: words.done.released,
+    });
+  return (
+    <Block
+      title={words.detail.sessions}
+      aside={
+        <Show when={held().length > 0}>
+          <Button small look="quiet" onClick={() => void release()}>
+            {words.detail.release}
+          </Button>
+        </Show>
+      }
+    >
+      <Show when={held().length > 0} fallback={<p class="text-sm text-ink-3">{words.detail.noSessions}</p>}>
+        <ul class="flex flex-col gap-1.5 text-sm">
+          <For each={held().slice(0, SHOWN)}>
+            {(session) => (
+              <li class="flex items-baseline justify-between gap-3">
+                <code class="truncate font-mono text-xs">{session.id}</code>
+                <span class="shrink-0 text-xs text-ink-3">
+                  <Show when={session.apiKeyName}>{(name) => <>{name()} · </>}</Show>
+                  <Ago at={session.lastUsedAt} />
+                </span>
+              </li>
+            )}
+          </For>
+        </ul>
+        <Show when={held().length > SHOWN}>
+          <p class="mt-1.5 text-xs text-ink-3">+ {held().length - SHOWN}</p>
+        </Show>
+      </Show>
+    </Block>
+  );
+}
