@@ -1,0 +1,32 @@
+/** The shape of a benchmark scenario and of what it finds. */
+import type { Bench, TargetName } from "./targets.ts";
+
+export interface Figure {
+  name: string;
+  value: number;
+  unit: string;
+  /** What we want it to be; missing it is shown, and fails nothing. */
+  goal?: { atMost?: number; atLeast?: number };
+}
+
+export interface Outcome {
+  /** Requests that failed: the only thing that makes a run fail. */
+  failures: number;
+  figures: Figure[];
+}
+
+export interface Scenario {
+  name: string;
+  /** One line on load and payload. */
+  what: string;
+  targets: readonly TargetName[];
+  run(context: { bench: Bench; quick: boolean }): Promise<Outcome>;
+}
+
+export function meetsGoal({ value, goal }: Figure): boolean | null {
+  if (!goal) return null;
+  return (
+    (goal.atMost === undefined || value <= goal.atMost) &&
+    (goal.atLeast === undefined || value >= goal.atLeast)
+  );
+}
