@@ -56,7 +56,8 @@ export function accountRoutes(ports: AccountRoutesPorts) {
   function move(request: Request, id: string, kind: "paused" | "reactivated") {
     const account = found(id);
     pool.apply(id, { kind });
-    store.setState(id, account);
+    const { state, stateReason, stateUntilMs } = account;
+    store.setState(id, { state, stateReason, stateUntilMs });
     admin.audit(request, kind === "paused" ? "account.pause" : "account.reactivate", id);
     return statusView(account);
   }

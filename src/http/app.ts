@@ -187,7 +187,9 @@ function codedError(error: unknown): CodedError | null {
 function validationError(error: ValidationError): CodedError {
   const field = error.valueError?.path.slice(1).replaceAll("/", ".") ?? "";
   const problem = error.valueError?.message ?? "not as this call needs it";
-  const name = field === "" ? `The ${error.type}` : `"${field}"`;
+  // Elysia does not say which parameter of a query it could not convert.
+  const whole = error.type === "property" ? "A parameter" : `The ${error.type}`;
+  const name = field === "" ? whole : `"${field}"`;
   return new CodedError("validation_error", `${name} is refused: ${problem}. See /api-docs.`, {
     status: 422,
     ...(field !== "" && { param: field }),

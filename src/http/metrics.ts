@@ -36,9 +36,41 @@ type Labels = Record<string, string>;
 
 /** One metric with all its label sets. */
 interface Family {
-  type: "counter" | "gauge" | "histogram";
+  type: "counter" | "gauge";
   help: string;
   lines: Map<string, number>;
+}
+
+interface Histogram {
+  observe(ms: number): void;
+  render(): string;
+}
+
+/** Counts in place: this runs for every request. */
+function createHistogram(name: string, help: string): Histogram {
+  const counts = new Array<number>(BUCKETS.length + 1).fill(0);
+  let sumSeconds = 0;
+  return {
+    observe(ms) {
+      const seconds = ms / 1000;
+      const bucket = BUCKETS.findIndex((limit) => seconds <= limit);
+      counts[bucket < 0 ? BUCKETS.length : bucket]!++;
+      sumSeconds += seconds;
+    },
+    render() {
+      let text = headOf(name, "histogram", help);
+      let total = 0;
+      for (const [index, count] of counts.entries()) {
+        total += count;
+        text += `${name}_bucket{le="${BUCKETS[index] ?? "+Inf"}"} ${total}\n`;
+      }
+      return `${text}${name}_sum ${sumSeconds}\n${name}_count ${total}\n`;
+    },
+  };
+}
+
+function headOf(name: string, type: Family["type"] | "histogram", help: string): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
 }
 
 export function createMetrics({ pool, clock, version, gauges }: MetricsPorts): Metrics {
@@ -57,28 +89,18 @@ export function createMetrics({ pool, clock, version, gauges }: MetricsPorts): M
   }
 
   const requests = family("codex_lb_requests_total", "counter", "Finished requests.");
-  const durations = family(
+  const durations = createHistogram(
     "codex_lb_request_duration_seconds",
-    "histogram",
     "From arrival to the end of the reply.",
   );
-  const firstTokens = family(
+  const firstTokens = createHistogram(
     "codex_lb_first_token_seconds",
-    "histogram",
     "From arrival to the first output token.",
   );
   const tokens = family("codex_lb_tokens_total", "counter", "Tokens as upstream confirmed them.");
   const cost = family("codex_lb_cost_usd_total", "counter", "What it would have cost at list price.");
   const attempts = family("codex_lb_attempts_total", "counter", "Tries on an account, by outcome.");
   const failovers = family("codex_lb_failovers_total", "counter", "Tries left for another one, by cause.");
-
-  function observe(name: string, histogram: Family, ms: number): void {
-    const seconds = ms / 1000;
-    for (const limit of BUCKETS) add(histogram, `${name}_bucket{le="${limit}"}`, seconds <= limit ? 1 : 0);
-    add(histogram, `${name}_bucket{le="+Inf"}`, 1);
-    add(histogram, `${name}_sum`, seconds);
-    add(histogram, `${name}_count`, 1);
-  }
 
   function modelLabel(model: string | null): string {
     if (model === null) return "none";
@@ -148,9 +170,8 @@ export function createMetrics({ pool, clock, version, gauges }: MetricsPorts): M
       const { status, lane, transport, inputTokens, cachedInputTokens, outputTokens, reasoningTokens } =
         record;
       add(requests, `codex_lb_requests_total${labelText({ status, lane, transport })}`, 1);
-      observe("codex_lb_request_duration_seconds", durations, record.latencyMs);
-      if (record.latencyFirstTokenMs !== null)
-        observe("codex_lb_first_token_seconds", firstTokens, record.latencyFirstTokenMs);
+      durations.observe(record.latencyMs);
+      if (record.latencyFirstTokenMs !== null) firstTokens.observe(record.latencyFirstTokenMs);
       const model = modelLabel(record.model);
       const counts = {
         input: inputTokens,
@@ -174,9 +195,9 @@ export function createMetrics({ pool, clock, version, gauges }: MetricsPorts): M
       lastTick = at;
     },
     render() {
-      let text = "";
+      let text = durations.render() + firstTokens.render();
       for (const [name, { type, help, lines }] of [...families, ...now()]) {
-        text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+        text += headOf(name, type, help);
         for (const [line, value] of lines) text += `${line} ${value}\n`;
       }
       return text;

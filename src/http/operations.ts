@@ -5,6 +5,11 @@ import { Elysia, t } from "elysia";
 import type { AuditStore } from "../store/audit.ts";
 import { type Admin, isoTime } from "./admin.ts";
 
+/** 0 when there is no such file. */
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
 
@@ -50,7 +55,7 @@ export function operationsRoutes({ admin, audit, database, version }: Operations
         const stamp = isoTime(nowMs).replaceAll(/[:.]/g, "-");
         const path = join(database.dataDir, "backups", `codex-lb-${stamp}.db`);
         await database.backup(path);
-        const bytes = statSync(path).size;
+        const bytes = sizeOf(path);
         admin.audit(request, "backup.create", path, { bytes });
         return { path, bytes, createdAt: isoTime(nowMs) };
       },
@@ -64,7 +69,7 @@ export function operationsRoutes({ admin, audit, database, version }: Operations
         platform: `${process.platform} ${process.arch}`,
         startedAt: isoTime(startedAtMs),
         dataDirectory: database.dataDir,
-        databaseBytes: statSync(database.path).size,
+        databaseBytes: sizeOf(database.path) + sizeOf(`${database.path}-wal`),
       }),
       { detail: { summary: "The running program" } },
     );
