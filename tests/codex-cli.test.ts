@@ -39,7 +39,8 @@ afterAll(async () => {
 const header = (entry: JournalEntry, name: string) =>
   entry.headers.find(([candidate]) => candidate.toLowerCase() === name)?.[1];
 
-const modelTurns = () => pool.simulator.requests.filter(({ route }) => route === "responses" || route === "websocket");
+const modelTurns = () =>
+  pool.simulator.requests.filter(({ route }) => route === "responses" || route === "websocket");
 
 function withKey(prompt: string) {
   const config = documentedConfig(pool.service.port);
@@ -72,7 +73,12 @@ describe("codex exec with the documented block", () => {
     const rows = (await rowsOnceWritten(pool.service, rowsBefore + 1)).slice(rowsBefore);
     const turnRows = rows.filter((row) => row["request_kind"] === "turn");
     expect(turnRows).toEqual([
-      expect.objectContaining({ status: "ok", model: "gpt-5.5", error_code: null, route: "/backend-api/codex/responses" }),
+      expect.objectContaining({
+        status: "ok",
+        model: "gpt-5.5",
+        error_code: null,
+        route: "/backend-api/codex/responses",
+      }),
     ]);
     expect(turnRows[0]!["input_tokens"]).toBeGreaterThan(1000);
   });
@@ -94,13 +100,22 @@ describe("codex exec with a ChatGPT login of its own", () => {
   test("its token stays out of the pool's traffic, and its zstd body is passed on as it is", async () => {
     const login = ownChatgpt.issueAuthJson(0);
     const config = chatgptLoginConfig(pool.service.port, Number(new URL(ownChatgpt.urls.origin).port));
-    const { exitCode, stdout, stderr } = await codexExec({ config, login, prompt: "keep my login out of it" });
+    const { exitCode, stdout, stderr } = await codexExec({
+      config,
+      login,
+      prompt: "keep my login out of it",
+    });
     expect(stderr).not.toContain("Reconnecting");
     expect({ exitCode, answer: stdout.trim() }).toEqual({
       exitCode: 0,
       answer: "Simulated answer to: keep my login out of it",
     });
-    const own = [login.tokens!.access_token, login.tokens!.refresh_token, login.tokens!.id_token, "acct-of-the-client"];
+    const own = [
+      login.tokens!.access_token,
+      login.tokens!.refresh_token,
+      login.tokens!.id_token,
+      "acct-of-the-client",
+    ];
     expectPoolIdentity(pool.simulator.requests, own);
     const turn = modelTurns().find(({ transport }) => transport === "http")!;
     expect(header(turn, "content-encoding")).toBe("zstd");

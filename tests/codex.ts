@@ -22,7 +22,13 @@ export async function codexExec({ config, prompt, env, login }: CodexRun): Promi
   for (const path of [cwd, codexHome]) mkdirSync(path);
   writeFileSync(join(codexHome, "config.toml"), config);
   if (login !== undefined) writeFileSync(join(codexHome, "auth.json"), JSON.stringify(login));
-  const command = [CODEX, "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", prompt];
+  const command = [
+    CODEX,
+    "exec",
+    "--skip-git-repo-check",
+    "--dangerously-bypass-approvals-and-sandbox",
+    prompt,
+  ];
   try {
     return await runToEnd(command, { cwd, env: { HOME: home, CODEX_HOME: codexHome, ...env } });
   } finally {

@@ -66,7 +66,13 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const directory = dataDir;
   const environment = { PATH: process.env.PATH!, HOME: cwd, ...serviceEnvironment({ ...options, dataDir }) };
   const startedAt = performance.now();
-  const child = Bun.spawn([EXECUTABLE], { cwd, env: environment, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn([EXECUTABLE], {
+    cwd,
+    env: environment,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   let output = "";
   const keep = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder();
@@ -198,4 +204,25 @@ export function turnBody(text: string, extra: Record<string, unknown> = {}): Rec
 export function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "latin1");
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
+}
+
+/** Requests that the service counts as being served now, over all accounts. */
+export async function requestsInFlight(service: Service): Promise<number> {
+  const response = await fetch(`${service.url}/api/accounts`);
+  const { accounts } = (await response.json()) as { accounts: { inFlight: number }[] };
+  return accounts.reduce((sum, { inFlight }) => sum + inFlight, 0);
+}
+
+/** Sends a turn and reads its reply to the end. */
+export async function askTurn(
+  service: Service,
+  text: string,
+  extra: Record<string, unknown> = {},
+): Promise<{ status: number; headers: Headers; bytes: Uint8Array }> {
+  const response = await fetch(service.url + RESPONSES_PATH, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(turnBody(text, extra)),
+  });
+  return { status: response.status, headers: response.headers, bytes: await response.bytes() };
 }

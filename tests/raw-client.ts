@@ -17,6 +17,8 @@ export interface RawClient {
   /** The reply's start, at most KEPT_BYTES of it, head included. */
   text(): string;
   status(): number | null;
+  /** The last chunk of a chunked reply has come. */
+  ended(): boolean;
   closed(): boolean;
   /** More bytes on the same connection. False: the other side reads too slowly, and they wait here. */
   write(bytes: Uint8Array | string): boolean;
@@ -27,23 +29,29 @@ export interface RawClient {
 
 /** Enough of a reply to see what it is; long replies are only counted. */
 const KEPT_BYTES = 64 * 1024;
+const LAST_CHUNK = "0\r\n\r\n";
 
 export function requestHead(request: RawRequest): string {
   const { method = "POST", path, headers = {}, body } = request;
   const bytes = body === undefined ? null : Buffer.byteLength(body);
   const lines = [`${method} ${path} HTTP/1.1`, `host: 127.0.0.1:${request.port}`];
-  const all = { "content-type": "application/json", ...(bytes === null ? {} : { "content-length": String(bytes) }), ...headers };
+  const all = {
+    "content-type": "application/json",
+    ...(bytes === null ? {} : { "content-length": String(bytes) }),
+    ...headers,
+  };
   for (const [name, value] of Object.entries(all)) lines.push(`${name}: ${value}`);
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
 /** Connects and sends the request; resolves once it is on its way. */
 export async function openRaw(request: RawRequest): Promise<RawClient> {
-  const { stallAfterBytes = Number.POSITIVE_INFINITY } = request;
   let received = 0;
   let closed = false;
   const kept: Buffer[] = [];
   let keptBytes = 0;
+  let last = Buffer.alloc(0);
+  let stallAt = request.stallAfterBytes ?? Number.POSITIVE_INFINITY;
   const unsent: Uint8Array[] = [];
 
   function flush(socket: Socket): boolean {
@@ -64,11 +72,12 @@ export async function openRaw(request: RawRequest): Promise<RawClient> {
     socket: {
       data(from, bytes) {
         received += bytes.byteLength;
+        last = Buffer.concat([last, bytes.subarray(-LAST_CHUNK.length)]).subarray(-LAST_CHUNK.length);
         if (keptBytes < KEPT_BYTES) {
           kept.push(Buffer.from(bytes));
           keptBytes += bytes.byteLength;
         }
-        if (received >= stallAfterBytes) from.pause();
+        if (received >= stallAt) from.pause();
       },
       drain: (to) => void flush(to),
       close: () => void (closed = true),
@@ -86,9 +95,13 @@ export async function openRaw(request: RawRequest): Promise<RawClient> {
     received: () => received,
     text,
     status: () => Number(/^HTTP\/1\.1 (\d{3})/.exec(text())?.[1] ?? 0) || null,
+    ended: () => last.toString("latin1") === LAST_CHUNK,
     closed: () => closed,
     write,
-    resume: () => socket.resume(),
+    resume() {
+      stallAt = Number.POSITIVE_INFINITY;
+      socket.resume();
+    },
     leave: () => void socket.terminate(),
   };
 }

@@ -1,0 +1,88 @@
+/** Claims about clients that stop reading: what each costs the executable, and that it gets its bytes once it reads on. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { residentBytes, RESPONSES_PATH, startPool, turnBody } from "./harness.ts";
+import { openRaw, type RawClient } from "./raw-client.ts";
+import { waitFor } from "./wait.ts";
+
+const EVENTS = 1024;
+const BYTES_PER_EVENT = 65_536;
+const REPLY_BYTES = EVENTS * BYTES_PER_EVENT;
+/** The promise. Kernel buffers are not in it: they are not the process's memory. */
+const BYTES_PER_CLIENT = 64 * 1024;
+/** The garbage of what went through before the kernel's buffers were full is collected some seconds later. */
+const COLLECTED_MS = 45_000;
+
+let pool: Awaited<ReturnType<typeof startPool>>;
+
+beforeAll(async () => {
+  pool = await startPool({ accounts: 4 });
+  const turn = { kind: "filled", events: EVENTS, bytesPerEvent: BYTES_PER_EVENT } as const;
+  pool.simulator.addScript({ when: { bodyIncludes: "much" }, turn, times: null });
+});
+
+afterAll(() => pool?.dispose());
+
+/** Clients that take the first bytes of 64 MB and then nothing; resolves when all are so far. */
+async function stall(count: number): Promise<RawClient[]> {
+  const request = {
+    port: pool.service.port,
+    path: RESPONSES_PATH,
+    body: JSON.stringify(turnBody("much")),
+    stallAfterBytes: 1,
+  };
+  const clients = await Promise.all(Array.from({ length: count }, () => openRaw(request)));
+  await waitFor("all have begun", () => clients.every((client) => client.received() > 0), 30_000);
+  return clients;
+}
+
+async function leave(clients: RawClient[]): Promise<void> {
+  for (const client of clients) client.leave();
+  await waitFor("upstream knows", () => pool.simulator.counters.openRequests === 0);
+}
+
+/** The lowest of what a while shows: garbage on its way out is no cost. */
+async function settledBytes(whileMs: number): Promise<number> {
+  const until = performance.now() + whileMs;
+  let lowest = Number.POSITIVE_INFINITY;
+  await waitFor(
+    "the while is over",
+    () => {
+      lowest = Math.min(lowest, residentBytes(pool.service.pid));
+      return performance.now() >= until;
+    },
+    whileMs + 1000,
+  );
+  return lowest;
+}
+
+test("100 clients that stall on a 64 MB reply cost at most 64 KB each, and 300 no more each", async () => {
+  await leave(await stall(100));
+  const baseline = await settledBytes(5000);
+  const clients: RawClient[] = [];
+  for (const count of [100, 300]) {
+    clients.push(...(await stall(count - clients.length)));
+    const limit = baseline + count * BYTES_PER_CLIENT;
+    let least = Number.POSITIVE_INFINITY;
+    const cost = () =>
+      `${count} stalled clients cost ${Math.round((least - baseline) / count / 1024)} KB each`;
+    await waitFor(
+      "64 KB each",
+      () => {
+        least = Math.min(least, residentBytes(pool.service.pid));
+        return least <= limit;
+      },
+      COLLECTED_MS,
+    ).catch(() => {
+      throw new Error(cost());
+    });
+    console.log(cost());
+    expect(pool.simulator.counters.openRequests).toBe(count);
+  }
+  await leave(clients);
+}, 120_000);
+
+test("a client that reads on gets the whole reply", async () => {
+  const [client] = await stall(1);
+  client!.resume();
+  await waitFor("the whole reply", () => client!.received() > REPLY_BYTES && client!.ended(), 30_000);
+});
