@@ -1,6 +1,7 @@
 /** Everything that is not the proxy: the admin API, health and metrics, behind one guard, as one Elysia application. */
-import { Elysia, ValidationError } from "elysia";
+import { Elysia } from "elysia";
 import { CodedError } from "../core/errors.ts";
+import { asList, asRecord, asText } from "../core/json-read.ts";
 import type { ModelEntry } from "../core/models-catalogue.ts";
 import type { AccountUsageBook } from "../pool/account-usage.ts";
 import type { LivePrices } from "../pool/live-prices.ts";
@@ -170,7 +171,6 @@ export function errorReply({ code, message, status, param, retryAfterSeconds }: 
 /** null: a defect. */
 function codedError(error: unknown): CodedError | null {
   if (error instanceof CodedError) return error;
-  if (error instanceof ValidationError) return validationError(error);
   switch ((error as { code?: unknown }).code) {
     case "NOT_FOUND":
       return new CodedError("not_found", "There is nothing at this path.", { status: 404 });
@@ -178,17 +178,28 @@ function codedError(error: unknown): CodedError | null {
       return new CodedError("validation_error", "The body is not what its content-type says.", {
         status: 422,
       });
+    case "VALIDATION":
+      return validationError(error);
     default:
-      return null;
+      return isUndecodable(error) ? validationError(error) : null;
   }
 }
 
-/** Names the field, and never its value: it may be a secret. */
-function validationError(error: ValidationError): CodedError {
-  const field = error.valueError?.path.slice(1).replaceAll("/", ".") ?? "";
-  const problem = error.valueError?.message ?? "not as this call needs it";
-  // Elysia does not say which parameter of a query it could not convert.
-  const whole = error.type === "property" ? "A parameter" : `The ${error.type}`;
+/** What typebox throws, unlike Elysia without a code, for a parameter that it cannot convert. */
+function isUndecodable(error: unknown): boolean {
+  return asRecord(asRecord(error)?.error)?.schema !== undefined;
+}
+
+/** Names the field and what it may be, and never its value: it may be a secret. */
+function validationError(error: unknown): CodedError {
+  const { type, valueError, error: undecodable } = asRecord(error) ?? {};
+  const { path, message, schema } = asRecord(valueError) ?? asRecord(undecodable) ?? {};
+  const field = asText(path)?.slice(1).replaceAll("/", ".") ?? "";
+  const choices = asList(asRecord(schema)?.anyOf).map((choice) => asRecord(choice)?.const);
+  const isChoice = choices.length > 0 && !choices.includes(undefined);
+  const problem = isChoice ? `expected one of ${choices.join(", ")}` : (asText(message) ?? "not as expected");
+  // Elysia does not always say which parameter of a query it was.
+  const whole = type === "body" ? "The body" : "A parameter";
   const name = field === "" ? whole : `"${field}"`;
   return new CodedError("validation_error", `${name} is refused: ${problem}. See /api-docs.`, {
     status: 422,

@@ -63,9 +63,10 @@ export function createLiveFeed(): LiveFeed {
           status: 429,
           retryAfterSeconds: 10,
         });
-      const client: Client = { queue: [encoder.encode(`retry: ${RETRY_MS}\n\n`)], wake: null, end: () => {} };
+      const client: Client = { queue: [], wake: null, end: () => {} };
       const body = new ReadableStream<Uint8Array>({
         start(controller) {
+          controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n`));
           client.end = () => {
             if (!clients.delete(client)) return;
             controller.close();

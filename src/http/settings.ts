@@ -24,7 +24,9 @@ export function settingsRoutes(ports: { admin: Admin; settings: LiveSettings; to
         return view();
       },
       {
-        body: t.Record(t.String(), t.Unknown(), {
+        parse: "json",
+        // Checked by core, which names the field at fault.
+        body: t.Unknown({
           description:
             "The whole object or a part of it. Unknown fields are refused by name; a `version` other than the present one is a conflict.",
         }),
