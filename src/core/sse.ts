@@ -25,6 +25,8 @@ export interface SseScanner {
 export interface SseScannerHandlers {
   /** Asked with an event's type ("" when it has none, as for a comment), perhaps twice. True: `onEvent` gets its bytes. */
   wants(type: string): boolean;
+  /** A cheap look at an event's first bytes: true for one that is surely not wanted, so that its type is never read. */
+  isNoise?(event: Buffer): boolean;
   /** The bytes of a wanted event, without the blank line that ends it. */
   onEvent(type: string, event: Buffer): void;
 }
@@ -37,6 +39,7 @@ export function createSseScanner(handlers: SseScannerHandlers): SseScanner {
   let skipping = false;
 
   function finish(event: Buffer): void {
+    if (handlers.isNoise?.(event)) return;
     const type = eventType(event);
     if (handlers.wants(type)) handlers.onEvent(type, event);
   }
@@ -151,6 +154,9 @@ export function jsonType(prefix: string): string {
 /** The event's data (its `data:` lines joined), or "" when it has none. */
 export function eventData(event: Buffer): string {
   const text = event.toString("utf8");
+  const first = text.startsWith("data:") ? 0 : text.indexOf("\ndata:") + 1;
+  // The usual form: one line of data, and nothing after it.
+  if (text.indexOf("\n", first) < 0 && text.startsWith("data: ", first)) return text.slice(first + 6);
   let data: string | null = null;
   for (const line of text.split("\n")) {
     if (!line.startsWith("data:")) continue;

@@ -1,7 +1,7 @@
 /** Follows a committed reply to its end, forwards it to the client, and always ends it in a way that the client understands. */
 import { formatEvent } from "../core/sse.ts";
 import type { Clock, Timer } from "../ports.ts";
-import { TransportError } from "../upstream/http1.ts";
+import { TransportError } from "../upstream/transport-error.ts";
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
 import type { CommittedReply } from "./http-attempt.ts";
@@ -26,11 +26,11 @@ export interface RelayOptions {
 /** One reply on its way: who ended it is told once, whoever comes first. */
 export interface Following {
   /**
-   * Hands each piece of the body to `take`, in order, waiting where it answers with a promise; `idle` is called when nothing
-   * more is there yet. `observed`: the attempt has shown the piece to the reply's observer; of the others `take` must.
+   * Hands each piece of the body to `take`, in order, waiting where it answers with a promise; `idle` is called, and
+   * waited for likewise, when nothing more is there yet. `observed`: the attempt has shown the piece to the reply's observer; of the others `take` must.
    * Resolves to how upstream's side ended; never rejects.
    */
-  run(take: (bytes: Uint8Array, observed: boolean) => unknown, idle: () => void): Promise<RelayEnd>;
+  run(take: (bytes: Uint8Array, observed: boolean) => unknown, idle: () => unknown): Promise<RelayEnd>;
   ended(): boolean;
   end(how: RelayEnd): void;
 }
@@ -67,7 +67,7 @@ export function followReply(reply: CommittedReply, options: RelayOptions): Follo
 
   async function pump(
     take: (bytes: Uint8Array, observed: boolean) => unknown,
-    idle: () => void,
+    idle: () => unknown,
   ): Promise<void> {
     for (const bytes of reply.held.splice(0)) {
       noteTimes();
@@ -77,18 +77,25 @@ export function followReply(reply: CommittedReply, options: RelayOptions): Follo
     for (;;) {
       let bytes = reply.read();
       if (bytes instanceof Promise) {
-        idle();
+        const gone = idle();
+        if (gone instanceof Promise) {
+          // Awaited in its turn; until then nobody would hear of its failure.
+          bytes.catch(() => {});
+          await caughtUp(gone);
+        }
         bytes = await bytes;
       }
       if (bytes === null || ended) return;
       const taken = take(bytes, false);
       noteTimes();
-      if (taken instanceof Promise) {
-        // The client is behind: what upstream sends meanwhile stays in the kernel, not with us.
-        reply.pause();
-        await taken;
-      }
+      if (taken instanceof Promise) await caughtUp(taken);
     }
+  }
+
+  /** The client is behind: what upstream sends meanwhile stays in the kernel, not with us. */
+  async function caughtUp(written: Promise<unknown>): Promise<void> {
+    reply.pause();
+    await written;
   }
 
   return {
@@ -125,6 +132,9 @@ interface DirectController {
   close(error?: Error): void;
 }
 
+/** Texts are written together up to this: a write costs as much as translating several events. */
+const MAX_PENDING_CHARS = 16 * 1024;
+
 /** Well below the minute after which proxies and load balancers close a silent connection. */
 export const KEEP_ALIVE_INTERVAL_MS = 15_000;
 
@@ -137,21 +147,37 @@ export function streamReply(
 
   async function pull(controller: DirectController): Promise<void> {
     const alive = writer.keepAlive === null ? null : keepAlive(controller, writer.keepAlive, options.clock);
+    let pending = "";
+
+    function send(out: Uint8Array | string): number | Promise<number> {
+      const written = controller.write(out);
+      alive?.wrote(written);
+      return written;
+    }
+    function sendPending(): number | Promise<number> {
+      if (pending === "") return 0;
+      const out = pending;
+      pending = "";
+      return send(out);
+    }
     const how = await following.run(
       (bytes, observed) => {
         const out = writer.write(bytes, observed);
-        if (out.length === 0) return undefined;
-        const written = controller.write(out);
-        alive?.wrote(written);
-        return written;
+        if (typeof out !== "string") return send(out);
+        pending += out;
+        return pending.length < MAX_PENDING_CHARS ? undefined : sendPending();
       },
       // Nothing more is there: what was written so far goes out now.
-      () => void controller.flush(),
+      () => {
+        const written = sendPending();
+        void controller.flush();
+        return written;
+      },
     );
     alive?.stop();
     if (following.ended()) return;
     const last = writer.end(how);
-    if (last) void controller.write(last);
+    if (pending + (last ?? "") !== "") void controller.write(pending + (last ?? ""));
     following.end(how);
     controller.close(last === null ? new Error("upstream cut the reply") : undefined);
   }
