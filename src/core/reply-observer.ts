@@ -32,6 +32,8 @@ export interface ReplyObserver {
   /** The turn state that a `response.metadata` event carried (UPSTREAM: only over WebSocket does the client read it). */
   turnState(): string | null;
   summary(): ReplySummary;
+  /** Surely one of the many events that only carry output, seen from its first bytes. */
+  isNoise(event: Buffer): boolean;
   /** Whether `event` needs the bytes of an event of this type. Also notes that content began. */
   wants(type: string): boolean;
   /** One event as it came, in SSE form. */
@@ -150,6 +152,7 @@ export function createReplyObserver(): ReplyObserver {
     rateLimits: () => rateLimits,
     turnState: () => turnState,
     summary: () => summary,
+    isNoise: (event) => phase !== "preamble" && isOutput(event),
     wants(type) {
       if (phase === "preamble" && !PREAMBLE.has(type) && !READ.has(type)) phase = "content";
       return READ.has(type) || type === "response.output_item.done";
@@ -164,6 +167,33 @@ export function createReplyObserver(): ReplyObserver {
       else take(type, parse(data));
     },
   };
+}
+
+/** Where the name after `event: response.` begins. */
+const NAME_AT = 16;
+const char = (text: string) => text.charCodeAt(0);
+const EVENT_LINE = char("e");
+
+/**
+ * True for events whose line begins with `event: response.` and names output: `output_text.…`, `output_item.added`, `reasoning_…`,
+ * `refusal.…`, `function_call_…`, `custom_tool_…`, `content_part.…`. A few bytes tell; most events of a reply are of this kind.
+ */
+function isOutput(event: Buffer): boolean {
+  if (event[0] !== EVENT_LINE || event[7] !== char("r") || event[NAME_AT - 1] !== char(".")) return false;
+  const second = event[NAME_AT + 1];
+  switch (event[NAME_AT]) {
+    case char("o"): // output_…
+      if (event[NAME_AT + 7] === char("t")) return true;
+      return event[NAME_AT + 7] === char("i") && event[NAME_AT + 12] === char("a");
+    case char("r"): // reasoning_…, refusal.…
+      return true;
+    case char("f"): // function_call_…, not failed
+      return second === char("u");
+    case char("c"): // custom_tool_…, content_part.…, not created nor completed
+      return second === char("u") || (second === char("o") && event[NAME_AT + 2] === char("n"));
+    default:
+      return false;
+  }
 }
 
 function parse(data: string): unknown {

@@ -5,14 +5,9 @@ import type { Seen } from "../core/retry.ts";
 import { createSseScanner, type SseScanner } from "../core/sse.ts";
 import type { PooledAccount } from "../pool/pool.ts";
 import type { Clock, Timer } from "../ports.ts";
-import {
-  type Exchange,
-  type Http1Client,
-  type Origin,
-  parseOrigin,
-  TransportError,
-  type WireReply,
-} from "../upstream/http1.ts";
+import type { Origin, WireReply } from "../upstream/connection.ts";
+import { type Exchange, type Http1Client, parseOrigin } from "../upstream/http1.ts";
+import { TransportError } from "../upstream/transport-error.ts";
 import type { AttemptContext, Attempted, ClientPresence, UpstreamAnswer } from "./engine.ts";
 
 /** An error body is read up to here; more of it says nothing new. */
@@ -140,7 +135,11 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
       // Upstream has sent event streams without a content type; the client goes by the bytes (UPSTREAM C).
       const observer = createReplyObserver();
       committed.observer = observer;
-      committed.scanner = createSseScanner({ wants: observer.wants, onEvent: observer.event });
+      committed.scanner = createSseScanner({
+        wants: observer.wants,
+        isNoise: observer.isNoise,
+        onEvent: observer.event,
+      });
       const failure = await holdPreamble(committed, observer, timeout);
       if (failure) return failed({ ...failure, header: committed.header }, heldAnswer(committed), exchange);
     }

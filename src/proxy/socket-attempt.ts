@@ -3,7 +3,7 @@ import { asRecord, type JsonRecord } from "../core/json-read.ts";
 import type { Seen } from "../core/retry.ts";
 import { withoutSealedItems } from "../core/strip.ts";
 import type { Clock } from "../ports.ts";
-import { TransportError } from "../upstream/http1.ts";
+import { TransportError } from "../upstream/transport-error.ts";
 import type { AttemptContext, Attempted, ClientPresence } from "./engine.ts";
 import { type CommittedReply, type HttpAttempt, NOTHING_SEEN, readAnswer } from "./http-attempt.ts";
 import type { ObservedReply } from "./serve.ts";

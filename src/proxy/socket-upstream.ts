@@ -1,7 +1,8 @@
 /** One upstream WebSocket of one account: opened in the account's name, its frames handed on as fast as they are taken. */
 import { clientHeaders, upstreamHead } from "../core/headers.ts";
 import type { PooledAccount } from "../pool/pool.ts";
-import { type Origin, parseOrigin } from "../upstream/http1.ts";
+import type { Origin } from "../upstream/connection.ts";
+import { parseOrigin } from "../upstream/http1.ts";
 import type { Dialling, SocketEnd, UpstreamSocket, WebSocketClient } from "../upstream/websocket.ts";
 
 /** RFC 6455 7.4.1. */

@@ -31,26 +31,48 @@ export function createRequestStore({ client, transaction }: Connection, ledger: 
   const pruneRollups = client.prepare("DELETE FROM request_rollups WHERE hour_ms < ?");
   const pruneErrors = client.prepare("DELETE FROM error_rollups WHERE hour_ms < ?");
 
-  function insert(record: RequestRecord) {
-    const detail = rollupOf(record);
-    const { hourMs, accountId, apiKeyId } = detail;
-    insertRequest(record);
-    addToRollup(detail);
-    addToRollup({ ...detail, level: "total", accountId: NONE, apiKeyId: NONE, model: NONE });
-    addToRollup({ ...detail, level: "account", apiKeyId: NONE, model: NONE });
-    addToRollup({ ...detail, level: "key", accountId: NONE, model: NONE });
-    addToRollup({ ...detail, level: "model", accountId: NONE, apiKeyId: NONE });
-    if (record.errorCode !== null)
-      addToErrors({ hourMs, accountId, apiKeyId, errorCode: record.errorCode, requests: 1 });
-    if (record.apiKeyId !== null && record.totalCostMicros > 0)
-      ledger.charge(record.apiKeyId, hourMs, record.totalCostMicros);
-  }
-
   return {
-    /** All of them or, when it throws, none. */
+    /** All of them or, when it throws, none. The sums are added up first: many requests of an hour share theirs. */
     insertBatch(records: readonly RequestRecord[]): void {
       transaction(() => {
-        for (const record of records) insert(record);
+        const sums = new Map<string, RollupRow>();
+        const errors = new Map<string, ErrorRollupRow>();
+        const charges = new Map<string, { apiKeyId: string; hourMs: number; micros: number }>();
+        for (const record of records) {
+          insertRequest(record);
+          const detail = rollupOf(record);
+          const { hourMs, accountId, apiKeyId, model } = detail;
+          addUp(sums, `d ${hourMs} ${accountId} ${apiKeyId} ${model}`, detail);
+          addUp(sums, `t ${hourMs}`, {
+            ...detail,
+            level: "total",
+            accountId: NONE,
+            apiKeyId: NONE,
+            model: NONE,
+          });
+          addUp(sums, `a ${hourMs} ${accountId}`, {
+            ...detail,
+            level: "account",
+            apiKeyId: NONE,
+            model: NONE,
+          });
+          addUp(sums, `k ${hourMs} ${apiKeyId}`, { ...detail, level: "key", accountId: NONE, model: NONE });
+          addUp(sums, `m ${hourMs} ${model}`, { ...detail, level: "model", accountId: NONE, apiKeyId: NONE });
+          const { errorCode, totalCostMicros } = record;
+          if (errorCode !== null) {
+            const row = { hourMs, accountId, apiKeyId, errorCode, requests: 1 };
+            addUp(errors, `${hourMs} ${accountId} ${apiKeyId} ${errorCode}`, row);
+          }
+          if (record.apiKeyId !== null && totalCostMicros > 0) {
+            const key = `${record.apiKeyId} ${hourMs}`;
+            const known = charges.get(key);
+            if (known) known.micros += totalCostMicros;
+            else charges.set(key, { apiKeyId: record.apiKeyId, hourMs, micros: totalCostMicros });
+          }
+        }
+        for (const row of sums.values()) addToRollup(row);
+        for (const row of errors.values()) addToErrors(row);
+        for (const { apiKeyId, hourMs, micros } of charges.values()) ledger.charge(apiKeyId, hourMs, micros);
       });
     },
 
@@ -65,6 +87,21 @@ export function createRequestStore({ client, transaction }: Connection, ledger: 
       });
     },
   };
+}
+
+/** What tells the rows of a roll-up apart; every other field is a sum. */
+const KEY_FIELDS = new Set(["level", "hourMs", "accountId", "apiKeyId", "model", "errorCode"]);
+
+/** Adds `row` to the one already there under `key`. */
+function addUp<Row extends object>(rows: Map<string, Row>, key: string, row: Row): void {
+  const known = rows.get(key) as Record<string, number> | undefined;
+  if (!known) {
+    rows.set(key, row);
+    return;
+  }
+  for (const [field, value] of Object.entries(row)) {
+    if (!KEY_FIELDS.has(field)) known[field] = known[field]! + (value as number);
+  }
 }
 
 /** What one request adds to its hour. */

@@ -8,8 +8,8 @@ import type { CreditsRow, WindowsReading } from "./windows.ts";
 
 /** How much a crash may lose. */
 const FLUSH_EVERY_MS = 250;
-/** One transaction of this many writes holds the event loop for a few milliseconds. */
-const MAX_BATCH = 200;
+/** One transaction of this many writes holds the event loop for about a millisecond. */
+const MAX_BATCH = 64;
 /** About 20 MB of records: minutes of a busy pool whose disk is full. */
 const CAPACITY = 10_000;
 /** A full disk or a foreign lock does not pass within milliseconds. */
@@ -57,19 +57,35 @@ export function createWriteBehind(options: WriteBehindOptions): WriteBehind {
   } = options;
   /** By what is written, in order of the last change: where only the last value matters, a new one takes the old one's place. */
   const pending = new Map<string, () => void>();
+  /** Finished requests; written together, because many share their sums. */
+  const finished: RequestRecord[] = [];
   let timer: { handle: Timer; urgent: boolean } | null = null;
-  let sequence = 0;
   let dropped = 0;
   let failing = false;
   let stopped = false;
 
+  const depth = () => pending.size + finished.length;
+
   function enqueue(what: string, write: () => void) {
-    if (stopped || (!pending.delete(what) && pending.size >= capacity)) {
+    if (stopped || (!pending.delete(what) && depth() >= capacity)) {
       dropped++;
       return;
     }
     pending.set(what, write);
-    if (pending.size >= maxBatch && !failing) wake(0, true);
+    wakeForMore();
+  }
+
+  function enqueueRequest(record: RequestRecord) {
+    if (stopped || depth() >= capacity) {
+      dropped++;
+      return;
+    }
+    finished.push(record);
+    wakeForMore();
+  }
+
+  function wakeForMore() {
+    if (depth() >= maxBatch && !failing) wake(0, true);
     else wake(flushEveryMs, false);
   }
 
@@ -84,29 +100,44 @@ export function createWriteBehind(options: WriteBehindOptions): WriteBehind {
     timer = null;
     const written = writeBatch();
     if (!written) wake(RETRY_AFTER_MS, true);
-    else if (pending.size >= maxBatch) wake(0, true);
-    else if (pending.size > 0) wake(flushEveryMs, false);
+    else if (depth() >= maxBatch) wake(0, true);
+    else if (depth() > 0) wake(flushEveryMs, false);
   }
 
   /** One transaction. False when the database took nothing. */
   function writeBatch(): boolean {
-    const batch = [...pending.entries().take(maxBatch)];
+    const records = finished.slice(0, maxBatch);
+    const batch = [...pending.entries().take(maxBatch - records.length)];
     let refused = 0;
     try {
       store.transaction(() => {
-        refused = 0;
+        refused = writeRequests(records);
         for (const [what, write] of batch) if (!accepted(what, write)) refused++;
       });
     } catch (error) {
-      if (!failing) log.error("write-behind flush failed", { code: codeOf(error), depth: pending.size });
+      if (!failing) log.error("write-behind flush failed", { code: codeOf(error), depth: depth() });
       failing = true;
       return false;
     }
+    finished.splice(0, records.length);
     for (const [what] of batch) pending.delete(what);
     dropped += refused;
-    if (failing) log.info("write-behind flush works again", { depth: pending.size });
+    if (failing) log.info("write-behind flush works again", { depth: depth() });
     failing = false;
     return true;
+  }
+
+  /** All together; when one of them is at fault, one by one. How many were given up. */
+  function writeRequests(records: readonly RequestRecord[]): number {
+    if (records.length === 0) return 0;
+    try {
+      store.requests.insertBatch(records);
+      return 0;
+    } catch (error) {
+      if (!isFaultOfRow(error)) throw error;
+    }
+    return records.filter((record) => !accepted("request", () => store.requests.insertBatch([record])))
+      .length;
   }
 
   /** False when the row itself is at fault: it is given up, or it would hold up all others for ever. */
@@ -122,12 +153,12 @@ export function createWriteBehind(options: WriteBehindOptions): WriteBehind {
   }
 
   function flush(): boolean {
-    while (pending.size > 0) if (!writeBatch()) return false;
+    while (depth() > 0) if (!writeBatch()) return false;
     return true;
   }
 
   return {
-    requestFinished: (record) => enqueue(`request ${sequence++}`, () => store.requests.insertBatch([record])),
+    requestFinished: enqueueRequest,
     windowsSeen(reading) {
       for (const window of reading.windows)
         enqueue(`window ${reading.accountId} ${window.scope} ${window.minutes}`, () =>
@@ -143,14 +174,14 @@ export function createWriteBehind(options: WriteBehindOptions): WriteBehind {
       enqueue(`state ${accountId}`, () => void store.accounts.setState(accountId, change)),
     planSeen: (accountId, planType) =>
       enqueue(`plan ${accountId}`, () => void store.accounts.patch(accountId, { planType })),
-    depth: () => pending.size,
+    depth,
     drops: () => dropped,
     flush,
     stop() {
       stopped = true;
       timer?.handle.cancel();
       timer = null;
-      if (!flush()) log.error("write-behind stopped with unwritten rows", { lost: pending.size });
+      if (!flush()) log.error("write-behind stopped with unwritten rows", { lost: depth() });
     },
   };
 }

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import net from "node:net";
 import { systemClock } from "../ports.ts";
-import { createHttp1Client, parseOrigin, TransportError, type WireReply } from "./http1.ts";
+import type { WireReply } from "./connection.ts";
+import { createHttp1Client, parseOrigin } from "./http1.ts";
+import { TransportError } from "./transport-error.ts";
 
 const stops: (() => void)[] = [];
 afterEach(() => {

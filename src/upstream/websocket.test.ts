@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import net from "node:net";
 import { systemClock, systemRandom } from "../ports.ts";
-import { createHttp1Client, parseOrigin, TransportError } from "./http1.ts";
+import { createHttp1Client, parseOrigin } from "./http1.ts";
+import { TransportError } from "./transport-error.ts";
 import { createWebSocketClient, type UpstreamSocket } from "./websocket.ts";
 import { encodeClientFrame } from "./websocket-frames.ts";
 

@@ -6,7 +6,9 @@ import { createHash } from "node:crypto";
 import type { HeaderList } from "../core/header-list.ts";
 import type { Random } from "../ports.ts";
 import { createFrameReader, encodeClientFrame, type Frame, OPCODE } from "./websocket-frames.ts";
-import { type Exchange, type Http1Client, type Origin, TransportError, type WireReply } from "./http1.ts";
+import type { Origin, WireReply } from "./connection.ts";
+import type { Exchange, Http1Client } from "./http1.ts";
+import { TransportError } from "./transport-error.ts";
 
 /** RFC 6455 4.2.2: what a server appends to the key to prove that it understood. */
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
