@@ -29,6 +29,8 @@ export interface HttpAttemptRequest {
   client: ClientPresence;
   /** Look at the reply as a Responses event stream. */
   observe: boolean;
+  /** The client gets nothing before the end of the reply, so that a failure in its middle can still be mended. */
+  whole?: boolean;
 }
 
 /** A reply that is to be relayed: its head, what was already read of it, and the rest. */
@@ -140,28 +142,33 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
         isNoise: observer.isNoise,
         onEvent: observer.event,
       });
-      const failure = await holdPreamble(committed, observer, timeout);
+      const failure = await hold(committed, observer, { timeout, whole: request.whole ?? false });
       if (failure) return failed({ ...failure, header: committed.header }, heldAnswer(committed), exchange);
     }
     return { kind: "committed", value: committed, connectMs: exchange.connectMs() };
   }
 
-  /** Reads until content begins, the preamble has been held long enough, or the reply turns out to be a failure. */
-  async function holdPreamble(
+  /**
+   * Reads until content begins (for a whole reply, until it has ended), the preamble has been held long enough, or the reply turns
+   * out to be a failure.
+   */
+  async function hold(
     reply: CommittedReply,
     observer: ReplyObserver,
-    timeout: Timeout,
+    { timeout, whole }: { timeout: Timeout; whole: boolean },
   ): Promise<Seen | null> {
     let heldBytes = 0;
-    let hold: Timeout | null = null;
+    let begun = false;
+    let patience: Timeout | null = null;
     let waiting: Promise<Uint8Array | null> | null = null;
+    const isHeld = () => observer.phase() === "preamble" || (whole && observer.phase() === "content");
     try {
-      while (observer.phase() === "preamble" && heldBytes < MAX_HELD_BYTES) {
+      while (isHeld() && heldBytes < MAX_HELD_BYTES) {
         let bytes = waiting ?? reply.read();
         waiting = null;
         if (bytes instanceof Promise) {
-          if (hold) {
-            const first = await Promise.race([bytes, hold.promise]);
+          if (patience) {
+            const first = await Promise.race([bytes, patience.promise]);
             if (first === EXPIRED) {
               waiting = bytes;
               break;
@@ -174,16 +181,17 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
         reply.held.push(bytes);
         heldBytes += bytes.byteLength;
         reply.scanner!.push(bytes);
-        if (!hold && heldBytes > 0 && !reply.scanner!.midEvent()) {
+        if (!begun && heldBytes > 0 && !reply.scanner!.midEvent()) {
+          begun = true;
           timeout.cancel();
-          hold = createTimeout(clock, HOLD_PREAMBLE_MS);
+          if (!whole) patience = createTimeout(clock, HOLD_PREAMBLE_MS);
         }
       }
     } finally {
-      hold?.cancel();
+      patience?.cancel();
     }
     if (waiting) resumeWith(reply, waiting);
-    const event = observer.earlyFailure();
+    const event = observer.earlyFailure() ?? (whole ? observer.lateFailure() : null);
     return event === null ? null : { ...NOTHING_SEEN, event };
   }
 }

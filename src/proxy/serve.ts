@@ -56,6 +56,8 @@ export interface ServeRequest {
   contentEncoding: string | null;
   /** Look at the reply as a Responses event stream. */
   observe: boolean;
+  /** The client gets nothing before the end of the reply. */
+  whole?: boolean;
   shape: AnswerShape;
   /** Instead of the usual one. */
   attempt?: HttpAttempt;
@@ -253,12 +255,12 @@ export function createServing(ports: ServePorts): Serving {
   async function routeOverHttp(request: ServeRequest): Promise<Served<CommittedReply>> {
     const client = whileKeyLives(request.client, request.caller.key);
     const form = requestForm(request);
-    const { method, path, observe } = request;
+    const { method, path, observe, whole } = request;
     try {
       return await route(
         { ...request, client, bodyBytes: request.body?.byteLength ?? 0, upstreamTransport: "http" },
         (context) =>
-          (request.attempt ?? attempt)({ method, path, client, observe, ...form(context) }, context),
+          (request.attempt ?? attempt)({ method, path, client, observe, whole, ...form(context) }, context),
       );
     } finally {
       client.done();

@@ -62,6 +62,7 @@ export function createTranslatedRelay(ports: TranslatedPorts): TranslatedRelay {
       client,
       path: "/codex/responses",
       observe: true,
+      whole: !translated.stream,
       shape: translatedShape(ports, dialect, translated, { client, requestId: caller.origin.requestId }),
     });
   };
