@@ -11,7 +11,7 @@ import { createLiveEvents, LIVE_TICK_MS } from "./http/live-events.ts";
 import { createLiveFeed } from "./http/live.ts";
 import { createLocate } from "./http/locality.ts";
 import { createMetrics, LAG_EVERY_MS } from "./http/metrics.ts";
-import { proxyRoutes } from "./http/proxy.ts";
+import { proxyRoutes, socketRoutes } from "./http/proxy.ts";
 import { holderRoutes } from "./http/holder.ts";
 import { createHttpServer } from "./http/server.ts";
 import { v1Routes } from "./http/v1.ts";
@@ -20,11 +20,11 @@ import { createRetentionJob } from "./jobs/retention.ts";
 import { createScheduler } from "./jobs/scheduler.ts";
 import { createAccountUsageBook } from "./pool/account-usage.ts";
 import { createLoginImporter } from "./pool/imports.ts";
-import { createListedModels } from "./pool/listed-models.ts";
 import { createKeyPool } from "./pool/keys.ts";
 import { createLivePrices } from "./pool/live-prices.ts";
 import { createLiveSettings } from "./pool/live-settings.ts";
 import { affinityRow, hydratePool, persistModels, persistPool } from "./pool/persistence.ts";
+import { type AskedList, createCatalogue } from "./pool/catalogue.ts";
 import { createPool, type PooledAccount } from "./pool/pool.ts";
 import { createThrottle } from "./pool/throttle.ts";
 import { createTokenKeeper } from "./pool/tokens.ts";
@@ -34,8 +34,13 @@ import { createBudgets } from "./proxy/budget.ts";
 import { createDrain } from "./proxy/drain.ts";
 import { createEngine } from "./proxy/engine.ts";
 import { createHttpAttempt } from "./proxy/http-attempt.ts";
+import { createClientView } from "./proxy/client-view.ts";
+import { createPooledQuota } from "./proxy/pooled-usage.ts";
 import { createResponsesRelay } from "./proxy/responses.ts";
 import { createServing } from "./proxy/serve.ts";
+import { createSideCalls } from "./proxy/side-calls.ts";
+import { createSocketRelay } from "./proxy/socket.ts";
+import { createDialer } from "./proxy/socket-upstream.ts";
 import { createCompactRelay, createTranslatedRelay } from "./proxy/translated.ts";
 import { createMediaRelay } from "./proxy/translated-media.ts";
 import { createKeyHistory } from "./store/key-history.ts";
@@ -44,6 +49,7 @@ import { createWriteBehind } from "./store/write-behind.ts";
 import { createHttp1Client } from "./upstream/http1.ts";
 import { userAgentOf } from "./upstream/json-call.ts";
 import { createOauth } from "./upstream/oauth.ts";
+import { createWebSocketClient } from "./upstream/websocket.ts";
 import { createWham, type WhamResult } from "./upstream/wham.ts";
 import { VERSION } from "./version.ts";
 
@@ -69,8 +75,6 @@ const AFFINITY_TTL_MS: Record<AffinityKind, number> = {
 const ORIGINATOR = "codex_cli_rs";
 /** Proxies between here and a browser close connections that are silent for a minute or so. */
 const LIVE_HEARTBEAT_MS = 15_000;
-/** The client version whose model list is asked for when no client named one yet. */
-const DEFAULT_CLIENT_VERSION = "0.169.0";
 
 export async function createRuntime(config: Config, ports: Ports): Promise<Runtime> {
   const { clock, random, log, fetch } = ports;
@@ -101,7 +105,20 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     }),
     settings,
   });
-  const catalogue = createListedModels();
+  const catalogue = createCatalogue({
+    clock,
+    accounts: () => pool.list().filter(({ state }) => state !== "reauth_required" && state !== "deactivated"),
+    async ask(accountId, ask): Promise<AskedList> {
+      const account = pool.get(accountId);
+      if (!account) return { kind: "failed" };
+      const reply = await accountJobs.ask(account, async () =>
+        asked(await wham.fetchModels(target(account), ask)),
+      );
+      if (reply.kind !== "ok") return { kind: "failed" };
+      return reply.value.unchanged ? { kind: "unchanged" } : { kind: "ok", ...reply.value };
+    },
+    onList: (list) => persistModels(persistence, list),
+  });
   const persistence = {
     pool,
     catalogue,
@@ -169,7 +186,25 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
   });
   const drain = createDrain(clock);
   const serving = createServing({ engine, attempt, pool, clock, drain, prices: livePrices.table, onRecord });
-  const relay = createResponsesRelay({ serving, clock, drain });
+  const quota = createPooledQuota({ pool, clock });
+  const view = createClientView({ quota, catalogue });
+  const relay = createResponsesRelay({ serving, clock, drain, view });
+  const calls = createSideCalls({ serving, attempt, pool, clock, drain, view, quota });
+  const sockets = createSocketRelay({
+    serving,
+    dial: createDialer({
+      sockets: createWebSocketClient({ http, random }),
+      upstreamBaseUrl: config.upstreamBaseUrl,
+      connectTimeoutMs: config.upstreamConnectTimeoutMs,
+    }),
+    httpAttempt: attempt,
+    pool,
+    clock,
+    drain,
+    log,
+    view,
+    firstEventTimeoutMs: config.upstreamFirstEventTimeoutMs,
+  });
   const metrics = createMetrics({
     pool,
     clock,
@@ -201,21 +236,10 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     log,
     usageIntervalMs: config.usageRefreshIntervalMs,
     askUsage: async (account) => asked(await wham.fetchUsage(target(account))),
-    async askModels(account) {
-      const reply = asked(
-        await wham.fetchModels(target(account), { clientVersion: DEFAULT_CLIENT_VERSION, etag: null }),
-      );
-      return reply.kind === "ok"
-        ? { kind: "ok", value: reply.value.unchanged ? null : reply.value.models }
-        : reply;
-    },
+    readModels: catalogue.refresh,
     async askRouting(account) {
       const reply = asked(await wham.accountsCheck(target(account)));
       return reply.kind === "ok" ? { kind: "ok", value: reply.value.routing } : reply;
-    },
-    onModels(account, models) {
-      persistModels(persistence, account.id, { models, clientVersion: DEFAULT_CLIENT_VERSION });
-      pool.setModels(account.id, new Set(models.map((model) => model.slug)));
     },
   });
   const scheduler = createScheduler({
@@ -313,7 +337,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       tls: false,
     }),
     proxyRoutes: [
-      ...proxyRoutes({ relay, door }),
+      ...proxyRoutes({ door, relay, calls, catalogue }),
       ...holderRoutes({ keys, requestLog: store.requestLog, newRequestId }),
       ...v1Routes({
         door,
@@ -324,6 +348,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
         requestContext,
       }),
     ],
+    socketRoutes: socketRoutes({ door, sockets, enabled: () => settings().websocketEnabled }),
     application: application.handle,
     onError(error) {
       log.error("request failed", { error: error.message });
@@ -373,11 +398,13 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       feed.stop();
       if (started) {
         server.stopAccepting();
+        sockets.drain();
         await drain.wait(config.shutdownDrainTimeoutMs);
       }
       await scheduler.stop();
       await tokens.stop();
       keys.stop();
+      sockets.stop();
       await server.stop();
       http.stop();
       writes.stop();

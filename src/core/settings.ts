@@ -16,6 +16,8 @@ export interface DashboardSettings {
   maxConcurrentRequestsPerAccount: number;
   /** How long a request waits for a place before it is refused. */
   queueWaitSeconds: number;
+  /** Codex may open WebSockets; off, it turns to HTTP by itself. */
+  websocketEnabled: boolean;
   /** Importing a login that exists is a conflict instead of an update. */
   importWithoutOverwrite: boolean;
   apiKeyAuthEnabled: boolean;
@@ -41,6 +43,7 @@ export const DEFAULT_SETTINGS: DashboardSettings = {
   singleAccountId: null,
   maxConcurrentRequestsPerAccount: 512,
   queueWaitSeconds: 10,
+  websocketEnabled: true,
   importWithoutOverwrite: false,
   apiKeyAuthEnabled: false,
   requestLogRetentionDays: 90,
@@ -117,6 +120,7 @@ const CHECKS: Record<keyof DashboardSettings, Check> = {
     value === null || (typeof value === "string" && value.length <= 64) ? null : "an account's id or null",
   maxConcurrentRequestsPerAccount: whole(1, 10_000),
   queueWaitSeconds: whole(0, 300),
+  websocketEnabled: boolean,
   importWithoutOverwrite: boolean,
   apiKeyAuthEnabled: boolean,
   requestLogRetentionDays: whole(1, 3_650),

@@ -1,32 +1,99 @@
 /** Codex's own paths: who asks, and which relay serves it. */
 import { CodedError, openAiErrorBody } from "../core/errors.ts";
-import { errorResponse } from "../proxy/answers.ts";
+import { type Catalogue, clientVersionOf } from "../pool/catalogue.ts";
+import { errorResponse, type Surface } from "../proxy/answers.ts";
 import type { RelayRequest } from "../proxy/responses.ts";
+import type { Caller } from "../proxy/serve.ts";
+import { notFound, type SideCalls } from "../proxy/side-calls.ts";
+import type { SocketRelay } from "../proxy/socket.ts";
 import type { Door } from "./access.ts";
 import type { Client } from "./locality.ts";
-import type { ProxyRoute } from "./server.ts";
+import { pathOf, type ProxyRoute, type SocketRoute } from "./server.ts";
 
 export interface ProxyRoutesPorts {
   door: Door;
   relay: RelayRequest;
+  calls: SideCalls;
+  catalogue: Catalogue;
 }
 
-export function proxyRoutes({ door, relay }: ProxyRoutesPorts): ProxyRoute[] {
-  async function responses(request: Request, client: Client): Promise<Response> {
-    const { caller, refused } = door(request, client);
-    try {
-      if (refused) throw refused;
-      return await relay(request, { path: "/codex/responses", observe: true }, caller);
-    } catch (error) {
-      if (!(error instanceof CodedError)) throw error;
-      return errorResponse(error, "codex_stream", { "x-request-id": caller.origin.requestId });
-    }
+type Handle = (request: Request, caller: Caller) => Promise<Response> | Response;
+
+const RESPONSES = "/backend-api/codex/responses";
+const BACKEND = "/backend-api";
+/** Where the client looks for the account's own calls, with and without `/backend-api` in its `chatgpt_base_url` (UPSTREAM A.3). */
+const ACCOUNT_CALLS = ["/backend-api/wham/", "/api/codex/"];
+
+export function proxyRoutes({ door, relay, calls, catalogue }: ProxyRoutesPorts): ProxyRoute[] {
+  function route(method: string, path: string, handle: Handle, surface: Surface = "codex"): ProxyRoute {
+    return {
+      method,
+      path,
+      async handle(request, client) {
+        const { caller, refused } = door(request, client);
+        try {
+          if (refused) throw refused;
+          return await handle(request, caller);
+        } catch (error) {
+          if (!(error instanceof CodedError)) throw error;
+          return errorResponse(error, surface, { "x-request-id": caller.origin.requestId });
+        }
+      },
+    };
   }
+  const relayed: Handle = (request, caller) => calls.relay(request, upstreamPath(request.url), caller);
 
   return [
-    { method: "POST", path: "/backend-api/codex/responses", handle: responses },
-    { method: "GET", path: "/backend-api/codex/responses", handle: noWebSocket },
+    route(
+      "POST",
+      RESPONSES,
+      (request, caller) => relay(request, { path: "/codex/responses", observe: true }, caller),
+      "codex_stream",
+    ),
+    { method: "GET", path: RESPONSES, handle: noWebSocket },
+    route("POST", `${RESPONSES}/compact`, calls.compact),
+    route("GET", "/backend-api/codex/models", (request, caller) => models(catalogue, request, caller)),
+    {
+      method: "POST",
+      path: "/backend-api/codex/analytics-events/*",
+      handle: (request, client) => calls.analytics(request, door(request, client).caller),
+    },
+    // Tells nothing but what the caller said: it must work before any key is set up, or the client does not start.
+    ...ACCOUNT_CALLS.map((prefix): ProxyRoute => ({
+      method: "GET",
+      path: `${prefix}accounts/check`,
+      handle: (request, client) => calls.account(request, "accounts/check", door(request, client).caller),
+    })),
+    ...ACCOUNT_CALLS.map((prefix) =>
+      route("*", `${prefix}*`, (request, caller) =>
+        calls.account(request, pathOf(request.url).slice(prefix.length), caller),
+      ),
+    ),
+    route("*", "/backend-api/codex/*", relayed),
+    route("POST", "/backend-api/files", relayed),
+    route("*", "/backend-api/files/*", relayed),
+    route("POST", "/backend-api/transcribe", relayed),
+    {
+      method: "*",
+      path: "/backend-api/*",
+      handle: (request, client) => notFound(door(request, client).caller),
+    },
   ];
+}
+
+/** Upstream's path below its base, with query. */
+function upstreamPath(url: string): string {
+  const path = pathOf(url);
+  return url.slice(url.indexOf(path) + BACKEND.length);
+}
+
+async function models(catalogue: Catalogue, request: Request, caller: Caller): Promise<Response> {
+  const asked = new URL(request.url).searchParams.get("client_version");
+  const version = clientVersionOf(asked) ?? clientVersionOf(caller.origin.userAgent);
+  const { models: entries, etag } = await catalogue.forVersion(version, caller.key);
+  const headers = { "x-request-id": caller.origin.requestId, etag };
+  if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
+  return Response.json({ models: entries }, { headers });
 }
 
 /** The one status on which the client turns to HTTP at once and without a word (UPSTREAM D). */
@@ -38,4 +105,24 @@ function noWebSocket(): Response {
       headers: { "content-type": "application/json" },
     },
   );
+}
+
+export interface SocketRoutesPorts {
+  door: Door;
+  sockets: SocketRelay;
+  /** WebSockets are switched on. */
+  enabled(): boolean;
+}
+
+/** `GET …/responses` with an upgrade. */
+export function socketRoutes({ door, sockets, enabled }: SocketRoutesPorts): SocketRoute[] {
+  function open(request: Request, client: Client): ReturnType<SocketRoute["open"]> {
+    if (!enabled()) return noWebSocket();
+    const { caller, refused, again } = door(request, client, "websocket");
+    const { requestId } = caller.origin;
+    if (refused) return errorResponse(refused, "codex_stream", { "x-request-id": requestId });
+    const session = sockets.accept({ headers: [...request.headers], caller: again, first: caller });
+    return { session, headers: [...sockets.handshakeHeaders(caller), ["x-request-id", requestId]] };
+  }
+  return [{ path: RESPONSES, open }];
 }

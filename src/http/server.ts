@@ -1,6 +1,8 @@
 /** The one listener: proxy paths go straight to their handlers, everything else to the application. */
 import type { Server } from "bun";
 import { CodedError } from "../core/errors.ts";
+import type { SocketSession } from "../proxy/socket-session.ts";
+import { MAX_MESSAGE_BYTES } from "../upstream/websocket-frames.ts";
 import type { Client, Locate } from "./locality.ts";
 
 /** A handler of the proxy's paths. */
@@ -9,6 +11,13 @@ export interface ProxyRoute {
   /** An exact path, or a prefix when it ends in `/*`. */
   path: string;
   handle(request: Request, client: Client): Promise<Response> | Response;
+}
+
+/** A path on which clients open WebSockets. */
+export interface SocketRoute {
+  path: string;
+  /** An answer instead of the socket, or what is to be done with it. */
+  open(request: Request, client: Client): Response | { session: SocketSession; headers: [string, string][] };
 }
 
 export interface HttpServer {
@@ -24,6 +33,7 @@ export interface HttpServerOptions {
   port: number;
   locate: Locate;
   proxyRoutes: readonly ProxyRoute[];
+  socketRoutes: readonly SocketRoute[];
   /** What no proxy route takes. */
   application(request: Request, client: Client): Promise<Response> | Response;
   onError(error: Error): Response;
@@ -39,7 +49,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (route.path.endsWith("/*")) prefixes.push(route);
     else exact.set(`${route.method} ${route.path}`, route);
   }
-  let server: Server<undefined> | null = null;
+  const sockets = new Map(options.socketRoutes.map((route) => [route.path, route]));
+  let server: Server<SocketSession> | null = null;
 
   function findRoute(method: string, path: string): ProxyRoute | null {
     const route = exact.get(`${method} ${path}`);
@@ -49,6 +60,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         return prefix;
     }
     return null;
+  }
+
+  /** undefined: the connection is a socket from now on. */
+  function openSocket(
+    route: SocketRoute,
+    { request, client, bun }: { request: Request; client: Client; bun: Server<SocketSession> },
+  ): Response | undefined {
+    const opened = route.open(request, client);
+    if (opened instanceof Response) return opened;
+    if (bun.upgrade(request, { data: opened.session, headers: opened.headers })) return undefined;
+    opened.session.closed();
+    return new Response("This is no WebSocket handshake.", { status: 400 });
   }
 
   return {
@@ -62,10 +85,29 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
           fetch(request, bun) {
             const client = options.locate(request, bun.requestIP(request)?.address ?? "");
+            if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
+              const socket = sockets.get(pathOf(request.url));
+              if (socket) return openSocket(socket, { request, client, bun });
+            }
             const route = findRoute(request.method, pathOf(request.url));
             return route ? route.handle(request, client) : options.application(request, client);
           },
           error: options.onError,
+          websocket: {
+            // Its windows would cost tens of kilobytes per socket; clients go without (UPSTREAM D).
+            perMessageDeflate: false,
+            // Sessions decide themselves how long they may be silent, and ping.
+            idleTimeout: 0,
+            maxPayloadLength: MAX_MESSAGE_BYTES,
+            // A queue holds one message more than its owner was willing to send; a longer one is a fault, not a slow client.
+            backpressureLimit: 2 * MAX_MESSAGE_BYTES,
+            closeOnBackpressureLimit: true,
+            open: (socket) => socket.data.opened(socket),
+            message: (socket, data) => socket.data.message(data),
+            drain: (socket) => socket.data.drained(),
+            pong: (socket) => socket.data.ponged(),
+            close: (socket) => socket.data.closed(),
+          },
         });
       } catch (error) {
         throw startError(error, options);

@@ -1,5 +1,4 @@
 /** What the pool asks OpenAI about its accounts from time to time: usage, models, routing, and new tokens for idle ones. */
-import type { ModelEntry } from "../core/models-catalogue.ts";
 import type { UsageReading } from "../core/windows.ts";
 import type { AccountRouting, Pool, PooledAccount } from "../pool/pool.ts";
 import type { TokenKeeper } from "../pool/tokens.ts";
@@ -18,10 +17,9 @@ export interface AccountJobsPorts {
   log: Log;
   usageIntervalMs: number;
   askUsage(account: PooledAccount): Promise<Asked<UsageReading>>;
-  /** null: unchanged since the last time. */
-  askModels(account: PooledAccount): Promise<Asked<ModelEntry[] | null>>;
+  /** Brings the account's model lists up to date. */
+  readModels(accountId: string): Promise<unknown>;
   askRouting(account: PooledAccount): Promise<Asked<AccountRouting>>;
-  onModels(account: PooledAccount, models: ModelEntry[]): void;
 }
 
 export interface AccountJobs {
@@ -100,8 +98,7 @@ export function createAccountJobs(ports: AccountJobsPorts): AccountJobs {
     catalogueAskedAt.set(account.id, clock.monotonic());
     const routing = await withToken(account, () => ports.askRouting(account));
     if (routing.kind === "ok") pool.setRouting(account.id, routing.value);
-    const models = await withToken(account, () => ports.askModels(account));
-    if (models.kind === "ok" && models.value && pool.get(account.id)) ports.onModels(account, models.value);
+    if (pool.get(account.id)) await ports.readModels(account.id);
   }
 
   /** The askable account that waited longest for its turn, when one is due. */

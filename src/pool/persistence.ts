@@ -1,12 +1,12 @@
 /** The pool's durable copy: read once at the start, and kept up behind the requests from then on. */
 import type { AffinityEntry, AffinityKind } from "../core/affinity.ts";
 import { AFFINITY_KINDS } from "../core/affinity.ts";
-import { type ModelEntry, readCatalogue } from "../core/models-catalogue.ts";
+import { readCatalogue } from "../core/models-catalogue.ts";
 import type { Clock, Log } from "../ports.ts";
 import type { AffinityRow } from "../store/affinity.ts";
 import type { Store } from "../store/open.ts";
 import type { WriteBehind } from "../store/write-behind.ts";
-import type { ListedModels } from "./listed-models.ts";
+import type { AccountList, Catalogue } from "./catalogue.ts";
 import type { Pool } from "./pool.ts";
 
 /**
@@ -17,7 +17,7 @@ const KEPT_KINDS: ReadonlySet<AffinityKind> = new Set(["file", "session", "promp
 
 export interface PersistencePorts {
   pool: Pool;
-  catalogue: ListedModels;
+  catalogue: Catalogue;
   store: Pick<Store, "accounts" | "windows" | "models" | "affinity">;
   writes: WriteBehind;
   clock: Clock;
@@ -31,21 +31,19 @@ export function hydratePool(ports: PersistencePorts): void {
   const { pool, catalogue, store, clock, log, affinityCapacity, affinityTtlMs } = ports;
   const windows = Map.groupBy(store.windows.loadAll(), (row) => row.accountId);
   const credits = new Map(store.windows.loadCredits().map((row) => [row.accountId, row]));
-  const models = storedModels(store);
+  restoreModels(ports);
   for (const { account, credentials } of store.accounts.loadAll()) {
     if (credentials === null) {
       log.error("tokens of an account cannot be read; log in again", { account: account.id });
       continue;
     }
     const row = credits.get(account.id);
-    const entries = models.get(account.id) ?? null;
-    if (entries) catalogue.set(account.id, entries);
     pool.put({
       account,
       credentials,
       windows: windows.get(account.id) ?? [],
       credits: row ? { has: row.hasCredits, unlimited: row.unlimited, balance: row.balance } : null,
-      models: entries && new Set(entries.map(({ slug }) => slug)),
+      models: catalogue.slugsOf(account.id),
     });
   }
   const rows = store.affinity.load({ nowMs: clock.now(), limit: affinityCapacity });
@@ -87,29 +85,23 @@ export function persistPool({ pool, writes, clock, log }: PersistencePorts): voi
 
 /** An account's model list, kept so that after a restart it is asked for nothing that it cannot serve. */
 export function persistModels(
-  { catalogue, store, clock }: Pick<PersistencePorts, "catalogue" | "store" | "clock">,
-  accountId: string,
-  list: { models: ModelEntry[]; clientVersion: string },
+  { pool, catalogue, store, clock }: Pick<PersistencePorts, "pool" | "catalogue" | "store" | "clock">,
+  { accountId, clientVersion, models, etag }: AccountList,
 ): void {
-  catalogue.set(accountId, list.models);
-  store.models.put({
-    accountId,
-    clientVersion: list.clientVersion,
-    entries: JSON.stringify(list.models),
-    etag: null,
-    fetchedAtMs: clock.now(),
-  });
+  // It may have been removed while upstream was asked.
+  if (!pool.get(accountId)) return;
+  pool.setModels(accountId, catalogue.slugsOf(accountId));
+  const entries = JSON.stringify(models);
+  store.models.put({ accountId, clientVersion, entries, etag, fetchedAtMs: clock.now() });
 }
 
-/** The latest list of each account. */
-function storedModels(store: Pick<Store, "models">): Map<string, ModelEntry[]> {
+/** The stored lists, the one asked for last coming last. */
+function restoreModels({ catalogue, store }: Pick<PersistencePorts, "catalogue" | "store">): void {
   const rows = store.models.loadAll().toSorted((a, b) => a.fetchedAtMs - b.fetchedAtMs);
-  const lists = new Map<string, ModelEntry[]>();
-  for (const { accountId, entries } of rows) {
+  for (const { accountId, clientVersion, entries, etag } of rows) {
     const models = readCatalogue({ models: JSON.parse(entries) as unknown });
-    if (models) lists.set(accountId, models);
+    if (models) catalogue.restore({ accountId, clientVersion, models, etag });
   }
-  return lists;
 }
 
 /** The row to keep for a binding; null: it is not worth keeping. */

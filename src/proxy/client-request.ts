@@ -2,6 +2,7 @@
 import { zstdDecompressSync } from "node:zlib";
 import { type ConversationKey, conversationKeys } from "../core/affinity.ts";
 import { CodedError } from "../core/errors.ts";
+import { fileIdsIn } from "../core/file-ids.ts";
 import { asRecord, asText } from "../core/json-read.ts";
 import { scanTopLevel } from "../core/request-scan.ts";
 
@@ -83,6 +84,7 @@ export function requestFacts(plain: Uint8Array, header: (name: string) => string
   const turn = turnMetadata(
     header("x-codex-turn-metadata") ?? asText(clientMetadata?.["x-codex-turn-metadata"]),
   );
+  const subagent = header("x-openai-subagent") ?? asText(clientMetadata?.["x-openai-subagent"]);
   return {
     model,
     serviceTier: asText(fields.get("service_tier")),
@@ -93,12 +95,13 @@ export function requestFacts(plain: Uint8Array, header: (name: string) => string
         previousResponseId: asText(fields.get("previous_response_id")),
         promptCacheKey: asText(fields.get("prompt_cache_key")),
         clientMetadata,
+        fileIds: fileIdsIn(plain),
       },
     }),
     sessionId: bounded(header("session-id") ?? header("session_id") ?? asText(clientMetadata?.session_id)),
     threadId: bounded(header("thread-id") ?? asText(clientMetadata?.thread_id)),
     turnId: bounded(asText(turn?.turn_id) ?? asText(clientMetadata?.turn_id)),
-    requestKind: requestKind(fields.get("generate"), turn, header("x-openai-subagent")),
+    requestKind: requestKind(fields.get("generate"), turn, subagent),
   };
 }
 

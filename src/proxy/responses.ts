@@ -8,6 +8,7 @@ import {
   upstreamResponse,
 } from "./answers.ts";
 import { plainBody, readBody, type RequestFacts, requestFacts } from "./client-request.ts";
+import type { ClientView } from "./client-view.ts";
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
 import { relayReply } from "./relay.ts";
@@ -17,6 +18,7 @@ export interface RelayPorts {
   serving: Serving;
   clock: Clock;
   drain: Drain;
+  view: ClientView;
 }
 
 export interface UpstreamTarget {
@@ -55,23 +57,23 @@ export function createResponsesRelay(ports: RelayPorts): RelayRequest {
       body,
       contentEncoding: request.headers.get("content-encoding"),
       observe: target.observe,
-      shape: verbatim(ports, surface, client),
+      shape: verbatim(ports, { surface, client, caller }),
     });
   };
 }
 
-/** Upstream's reply as it came. */
+/** Upstream's reply as it came, with what its headers say of one account replaced. */
 export function verbatim(
-  ports: Pick<RelayPorts, "clock" | "drain">,
-  surface: Surface,
-  client: ClientPresence,
+  ports: Pick<RelayPorts, "clock" | "drain" | "view">,
+  { surface, client, caller }: { surface: Surface; client: ClientPresence; caller: Caller },
 ): AnswerShape {
   return {
     refusal: (refusal, headers) => refusalResponse(refusal, surface, headers),
     upstream: upstreamResponse,
     reply(reply, headers, onEnd) {
       const stream = relayReply(reply, { client, clock: ports.clock, drain: ports.drain, onEnd });
-      return new Response(stream, { status: reply.status, headers: withOurs(reply.headers, headers) });
+      const shown = ports.view.headers(reply.headers, caller);
+      return new Response(stream, { status: reply.status, headers: withOurs(shown, headers) });
     },
   };
 }

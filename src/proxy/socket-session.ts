@@ -103,7 +103,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
   let behind: PromiseWithResolvers<void> | null = null;
   let relaying: Relaying | null = null;
   let overHttp = false;
-  let allowedAccountIds: ReadonlySet<string> | null = null;
+  let lastCaller: Caller | null = null;
   const waiting: Buffer[] = [];
   let waitingBytes = 0;
   const leaveListeners = new Set<() => void>();
@@ -169,7 +169,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
 
   /** One account's quota is not the client's business: the pool's stands in its place. */
   function pooled(type: string, text: string): string {
-    return type === "codex.rate_limits" ? ports.rateLimits(allowedAccountIds) : text;
+    return type === "codex.rate_limits" ? ports.view.rateLimits(lastCaller!) : text;
   }
 
   function relayFrame(current: Relaying, type: string, text: string): Promise<void> | undefined {
@@ -240,7 +240,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
 
   async function serve(bytes: Buffer): Promise<void> {
     const caller = handshake.caller();
-    ({ allowedAccountIds } = caller);
+    lastCaller = caller;
     let facts: RequestFacts;
     try {
       facts = requestFacts(bytes, (name) => (OF_THE_SESSION.has(name) ? (headers.get(name) ?? null) : null));

@@ -1,6 +1,7 @@
 /** All WebSockets of clients: they are opened here, kept alive, and ended when idle for long, when their key dies, and on a stop. */
 import type { Clock, Log, Timer } from "../ports.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { ClientView } from "./client-view.ts";
 import type { Drain } from "./drain.ts";
 import type { HttpAttempt } from "./http-attempt.ts";
 import type { Caller, Serving } from "./serve.ts";
@@ -26,8 +27,7 @@ export interface SocketRelayPorts {
   drain: Drain;
   log: Log;
   firstEventTimeoutMs: number;
-  /** The pool's quota as a `codex.rate_limits` frame, for a client that may use these accounts (null: all). */
-  rateLimits(allowedAccountIds: ReadonlySet<string> | null): string;
+  view: ClientView;
 }
 
 /** What sessions need besides. */
@@ -42,7 +42,7 @@ export interface SocketRelay {
   /** A client's socket that is about to be opened. `caller` is asked for every request on it, and throws when there may be none. */
   accept(asked: { headers: [string, string][]; caller(): Caller; first: Caller }): SocketSession;
   /** Headers for the client's handshake, as far as upstream's are known. */
-  handshakeHeaders(): [string, string][];
+  handshakeHeaders(caller: Caller): [string, string][];
   /** Open sockets. */
   size(): number;
   /** Ends the idle ones, and the others with the end of what they are doing. */
@@ -93,7 +93,8 @@ export function createSocketRelay(ports: SocketRelayPorts): SocketRelay {
       });
       return session;
     },
-    handshakeHeaders: () => (remembered === null ? [] : [[REMEMBERED, remembered]]),
+    handshakeHeaders: (caller) =>
+      ports.view.headers(remembered === null ? [] : [[REMEMBERED, remembered]], caller),
     size: () => sessions.size,
     drain() {
       closing = true;
