@@ -30,7 +30,11 @@ export interface AccountJobs {
   probe(id: string): Promise<Asked<UsageReading>>;
   /** Any small call in an account's name: with a fresh token, and once more with a renewed one after a 401. */
   ask<T>(account: PooledAccount, ask: () => Promise<Asked<T>>): Promise<Asked<T>>;
+  /** Answers that still come are dropped: there is nothing left to write them to. */
+  stop(): void;
 }
+
+const STOPPED = { kind: "failed", code: "server_shutdown" } as const;
 
 /** The accounts take turns over the interval, but one turn is never shorter or longer than this. */
 const MIN_TURN_MS = 50;
@@ -50,6 +54,7 @@ export function createAccountJobs(ports: AccountJobsPorts): AccountJobs {
   const usageAskedAt = new Map<string, number>();
   const catalogueAskedAt = new Map<string, number>();
   const guardianJitter = new Map<string, number>();
+  let stopped = false;
 
   /** Accounts that can be asked anything: a login that is lost would only be refused again. */
   function askable(): PooledAccount[] {
@@ -60,12 +65,15 @@ export function createAccountJobs(ports: AccountJobsPorts): AccountJobs {
   async function withToken<T>(account: PooledAccount, ask: () => Promise<Asked<T>>): Promise<Asked<T>> {
     const token = await (tokens.ensure(account.id) ?? null);
     if (token && token.kind !== "fresh") return lost(account, token);
+    if (stopped) return STOPPED;
     const used = account.credentials;
     const first = await ask();
+    if (stopped) return STOPPED;
     if (first.kind !== "unauthorized") return first;
     const renewed = await tokens.refresh(account.id, "unauthorized_recovery", used);
     if (renewed.kind !== "fresh") return lost(account, renewed);
     const second = await ask();
+    if (stopped) return STOPPED;
     if (second.kind === "unauthorized") {
       const code = second.code ?? "unauthorized";
       const reason = `Upstream refuses its login even with a fresh token (${code}); log in again.`;
@@ -88,8 +96,9 @@ export function createAccountJobs(ports: AccountJobsPorts): AccountJobs {
     const account = pool.get(id);
     if (!account) return { kind: "failed", code: "account_not_found" };
     usageAskedAt.set(id, clock.monotonic());
+    const askedAtMs = clock.now();
     const asked = await withToken(account, () => ports.askUsage(account));
-    if (asked.kind === "ok") pool.read(id, asked.value);
+    if (asked.kind === "ok") pool.read(id, asked.value, askedAtMs);
     else log.debug("usage not read", { account: id, code: asked.code });
     return asked;
   }
@@ -142,6 +151,9 @@ export function createAccountJobs(ports: AccountJobsPorts): AccountJobs {
   return {
     probe,
     ask: withToken,
+    stop() {
+      stopped = true;
+    },
     async refresh(id) {
       const account = pool.get(id);
       if (!account) return;

@@ -41,6 +41,8 @@ export interface PooledAccount extends Account, Candidate {
   cookie: string | null;
   /** Upstream requests since the start, for the metrics. */
   picks: number;
+  /** When it came into its present state; 0 at the start. */
+  stateSinceMs: number;
 }
 
 export interface StoredAccount {
@@ -76,14 +78,17 @@ export interface Pool {
   get(id: string): PooledAccount | null;
   list(): readonly PooledAccount[];
   /** Fields that people set. */
-  patch(id: string, fields: Partial<Pick<Account, "alias" | "routingPolicy" | "reserveAtPercent">>): PooledAccount | null;
+  patch(
+    id: string,
+    fields: Partial<Pick<Account, "alias" | "routingPolicy" | "reserveAtPercent">>,
+  ): PooledAccount | null;
   /** Picks an account and takes a place on it, or says why none can serve. */
   acquire(request: AcquireRequest): { verdict: Verdict; lease: Lease | null };
   /** Why the account cannot serve the model now, as in "… is paused"; null when it can. */
   whyNot(id: string, model: string | null): string | null;
   apply(id: string, event: AccountEvent): Transition | null;
-  /** A reading of the account's quota from whatever source. */
-  read(id: string, reading: UsageReading): void;
+  /** A reading of the account's quota from whatever source. `askedAtMs`: when it was asked for; default: now. */
+  read(id: string, reading: UsageReading, askedAtMs?: number): void;
   setCredentials(id: string, credentials: Credentials): void;
   setModels(id: string, models: ReadonlySet<string> | null): void;
   setRouting(id: string, routing: AccountRouting): void;
@@ -156,6 +161,7 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     const transition = applyEvent(account, event, now);
     if (!transition.changed) return transition;
     account.state = transition.state;
+    account.stateSinceMs = now;
     account.stateReason = transition.stateReason;
     account.stateUntilMs = transition.stateUntilMs;
     if (transition.state !== "active") affinity.dropAccount(id);
@@ -186,6 +192,7 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
         routing: old?.routing ?? null,
         cookie: null,
         picks: old?.picks ?? 0,
+        stateSinceMs: 0,
       };
       weigh(account);
       if (old) {
@@ -220,7 +227,12 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
       return account;
     },
     acquire(request) {
-      const { routingStrategy, preferEarlierResetAccounts, singleAccountId, maxConcurrentRequestsPerAccount } = settings();
+      const {
+        routingStrategy,
+        preferEarlierResetAccounts,
+        singleAccountId,
+        maxConcurrentRequestsPerAccount,
+      } = settings();
       if (maxConcurrentRequestsPerAccount !== maxInFlight) {
         maxInFlight = maxConcurrentRequestsPerAccount;
         for (const account of accounts) account.maxInFlight = maxInFlight;
@@ -257,12 +269,15 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
       return verdict.pick || !reason ? null : WHY_NOT[reason];
     },
     apply,
-    read(id, reading) {
+    read(id, reading, askedAtMs) {
       const account = byId.get(id);
       if (!account) return;
       const now = clock.now();
       if (reading.windows.length > 0 || reading.source === "usage") {
-        account.windows = mergeWindows(account.windows, reading.windows, { nowMs: now, source: reading.source });
+        account.windows = mergeWindows(account.windows, reading.windows, {
+          nowMs: now,
+          source: reading.source,
+        });
       }
       if (reading.planType && reading.planType !== account.planType) {
         account.planType = reading.planType;
@@ -272,13 +287,18 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
         account.credits = reading.credits;
         account.hasCredits = hasCredits(reading.credits);
       }
-      if (reading.resetCreditsAvailable !== null) account.resetCreditsAvailable = reading.resetCreditsAvailable;
+      if (reading.resetCreditsAvailable !== null)
+        account.resetCreditsAvailable = reading.resetCreditsAvailable;
       weigh(account);
       if (reading.source === "usage") account.usageReadAtMs = now;
       changed({ kind: "windows", account, reading });
-      // A partial reading may be older than the failure that took the account out; only a full one heals.
-      if (reading.source === "usage") {
-        apply(id, { kind: "fresh_reading", windows: account.windows, hasCredits: account.hasCredits ?? false });
+      // Only a full reading that was asked for after what took the account out says that it has room again.
+      if (reading.source === "usage" && (askedAtMs ?? now) > account.stateSinceMs) {
+        apply(id, {
+          kind: "fresh_reading",
+          windows: account.windows,
+          hasCredits: account.hasCredits ?? false,
+        });
       }
     },
     setCredentials(id, credentials) {
@@ -296,7 +316,8 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     tick() {
       const now = clock.now();
       for (const account of accounts) {
-        if (account.stateUntilMs !== null && account.stateUntilMs <= now) apply(account.id, { kind: "reset_passed" });
+        if (account.stateUntilMs !== null && account.stateUntilMs <= now)
+          apply(account.id, { kind: "reset_passed" });
         for (const [model, untilMs] of account.unavailableModels) {
           if (untilMs <= now) account.unavailableModels.delete(model);
         }
