@@ -8,6 +8,7 @@ import { responsesDialect } from "../core/dialects/responses.ts";
 import { CodedError } from "../core/errors.ts";
 import { asList, asRecord } from "../core/json-read.ts";
 import { type MergedCatalogue, openAiModelList } from "../core/models-catalogue.ts";
+import type { PooledKey } from "../pool/keys.ts";
 import type { Caller } from "../proxy/serve.ts";
 import { readJson, type TranslatedRelay } from "../proxy/translated.ts";
 import { errorResponse, requestIdHeaders } from "../proxy/translated-answers.ts";
@@ -20,7 +21,8 @@ export interface V1Ports {
   relay: TranslatedRelay;
   compact(request: Request, caller: Caller): Promise<Response>;
   media: MediaRelay;
-  catalogue(): MergedCatalogue;
+  /** What the holder of the key may use; without a key everything. */
+  catalogue(key: PooledKey | null): MergedCatalogue;
   requestContext(): RequestContext;
 }
 
@@ -71,9 +73,11 @@ export function v1Routes(ports: V1Ports): ProxyRoute[] {
     route("POST", "/v1/responses/compact", ports.compact),
     route("POST", "/v1/messages/count_tokens", tokens, messagesDialect),
     ...["GET", "HEAD"].map((method) =>
-      route(method, "/v1/models", (request, caller) => listModels(ports.catalogue(), request, caller)),
+      route(method, "/v1/models", (request, caller) =>
+        listModels(ports.catalogue(caller.key), request, caller),
+      ),
     ),
-    route("GET", "/v1/models/*", (request, caller) => oneModel(ports.catalogue(), request, caller)),
+    route("GET", "/v1/models/*", (request, caller) => oneModel(ports.catalogue(caller.key), request, caller)),
     route("POST", "/v1/images/generations", (request, caller) => media.image(request, "generations", caller)),
     route("POST", "/v1/images/edits", (request, caller) => media.image(request, "edits", caller)),
     route("POST", "/v1/audio/transcriptions", media.transcription),

@@ -46,8 +46,8 @@ export interface Catalogue {
   forVersion(clientVersion: string | null, viewer: CatalogueViewer | null): Promise<MergedCatalogue>;
   /** The tag of what `forVersion` would answer now; null when nothing is known for that version. */
   etag(clientVersion: string | null, viewer: CatalogueViewer | null): string | null;
-  /** For whoever is no Codex client: the newest version's list. */
-  merged(): MergedCatalogue;
+  /** For whoever is no Codex client: the newest version's list, of it what the viewer may use. */
+  merged(viewer?: CatalogueViewer | null): MergedCatalogue;
   /** Every slug that any version lists. */
   slugs(): ReadonlySet<string>;
   /** The slugs of one account; null while nothing is known of it. */
@@ -164,7 +164,7 @@ export function createCatalogue(ports: CataloguePorts): Catalogue {
     etag(clientVersion, viewer) {
       return clientVersion === null ? null : (view(clientVersion, viewer)?.etag ?? null);
     },
-    merged: () => view(newestVersion(), null) ?? EMPTY,
+    merged: (viewer = null) => view(newestVersion(), viewer) ?? EMPTY,
     slugs() {
       const all = new Set<string>();
       for (const known of lists.values())

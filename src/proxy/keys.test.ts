@@ -338,6 +338,20 @@ describe("what a key imposes", () => {
     expect(askedUpstream()).toEqual([]);
   });
 
+  test("the models that it is shown", async () => {
+    const { bearer } = await createKey({ allowedModels: ["gpt-5.5-mini"] });
+    const all = (await (await service.fetch("/v1/models")).json()) as { data: { id: string }[] };
+    expect(all.data.length).toBeGreaterThan(1);
+    const listed = (await (await service.fetch("/v1/models", { headers: bearer })).json()) as typeof all;
+    expect(listed.data.map(({ id }) => id)).toEqual(["gpt-5.5-mini"]);
+    const codex = await service.fetch("/backend-api/codex/models?client_version=0.169.0", {
+      headers: bearer,
+    });
+    expect(await codex.json()).toMatchObject({ models: [{ slug: "gpt-5.5-mini" }] });
+    const other = await service.fetch("/v1/models/gpt-5.5", { headers: bearer });
+    expect(other.status).toBe(404);
+  });
+
   test("accounts: no other serves it, and none when those are gone", async () => {
     const [, second] = service.accountIds;
     const { id, bearer } = await createKey({ assignedAccountIds: [second] });
