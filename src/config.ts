@@ -74,6 +74,11 @@ const networks: Parser<Cidr[]> = {
   },
 };
 
+const headerName: Parser<string> = {
+  accepts: "the name of a header",
+  parse: (text) => (/^[A-Za-z0-9-]+$/.test(text) ? text.toLowerCase() : undefined),
+};
+
 const BOOLEANS: Record<string, boolean> = {
   true: true,
   yes: true,
@@ -197,6 +202,27 @@ export const SETTINGS = {
     default: null,
     doc: "The reverse proxies whose `X-Forwarded-*` headers are believed.",
     example: "127.0.0.1,10.0.0.0/8",
+  }),
+  dashboardUserHeader: setting({
+    names: ["CODEX_LB_DASHBOARD_USER_HEADER"],
+    parser: headerName,
+    default: null,
+    doc: "Header in which a trusted reverse proxy names who signed in there; with it, the dashboard asks for no password.",
+    example: "x-forwarded-user",
+  }),
+  tlsCertFile: setting({
+    names: ["CODEX_LB_TLS_CERT_FILE"],
+    parser: path,
+    default: null,
+    doc: "Certificate chain (PEM) to serve over TLS; needs the key file as well.",
+    example: "/etc/codex-lb/cert.pem",
+  }),
+  tlsKeyFile: setting({
+    names: ["CODEX_LB_TLS_KEY_FILE"],
+    parser: path,
+    default: null,
+    doc: "Private key (PEM) of the certificate.",
+    example: "/etc/codex-lb/key.pem",
   }),
   usageRefreshIntervalMs: setting({
     names: ["CODEX_LB_USAGE_REFRESH_INTERVAL_SECONDS"],

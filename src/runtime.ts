@@ -2,14 +2,17 @@
 import type { Config } from "./config.ts";
 import { type AffinityKind, createAffinityMap } from "./core/affinity.ts";
 import { usableRules } from "./core/dialects/model-name.ts";
+import { CodedError } from "./core/errors.ts";
 import type { RequestRecord } from "./core/record.ts";
 import prices from "./data/prices.json" with { type: "json" };
 import { createDoor } from "./http/access.ts";
 import { createApplication } from "./http/app.ts";
-import { createGuard, NO_SIGN_IN } from "./http/guard.ts";
+import { dashboardFiles } from "./http/dashboard.ts";
+import { createEntrance } from "./http/entrance.ts";
+import { withPages } from "./http/firewall.ts";
+import { createCallbackListener } from "./http/login-callback.ts";
 import { createLiveEvents, LIVE_TICK_MS } from "./http/live-events.ts";
 import { createLiveFeed } from "./http/live.ts";
-import { createLocate } from "./http/locality.ts";
 import { createMetrics, LAG_EVERY_MS } from "./http/metrics.ts";
 import { proxyRoutes, socketRoutes } from "./http/proxy.ts";
 import { holderRoutes } from "./http/holder.ts";
@@ -21,12 +24,12 @@ import { createScheduler } from "./jobs/scheduler.ts";
 import { createAccountUsageBook } from "./pool/account-usage.ts";
 import { createLoginImporter } from "./pool/imports.ts";
 import { createKeyPool } from "./pool/keys.ts";
+import { createLoginFlows } from "./pool/login-flows.ts";
 import { createLivePrices } from "./pool/live-prices.ts";
 import { createLiveSettings } from "./pool/live-settings.ts";
 import { affinityRow, hydratePool, persistModels, persistPool } from "./pool/persistence.ts";
 import { type AskedList, createCatalogue } from "./pool/catalogue.ts";
 import { createPool, type PooledAccount } from "./pool/pool.ts";
-import { createThrottle } from "./pool/throttle.ts";
 import { createTokenKeeper } from "./pool/tokens.ts";
 import { createWaitingRoom } from "./pool/waiting.ts";
 import type { Ports } from "./ports.ts";
@@ -48,7 +51,7 @@ import { openStore } from "./store/open.ts";
 import { createWriteBehind } from "./store/write-behind.ts";
 import { createHttp1Client } from "./upstream/http1.ts";
 import { userAgentOf } from "./upstream/json-call.ts";
-import { createOauth } from "./upstream/oauth.ts";
+import { BROWSER_REDIRECT_URI, createOauth } from "./upstream/oauth.ts";
 import { createWebSocketClient } from "./upstream/websocket.ts";
 import { createWham, type WhamResult } from "./upstream/wham.ts";
 import { VERSION } from "./version.ts";
@@ -282,16 +285,32 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
   });
 
   let draining = false;
-  const signIn = NO_SIGN_IN;
-  const application = createApplication({
-    guard: createGuard({
-      adminToken: config.adminApiToken,
-      cliToken: null,
-      userHeader: null,
-      signIn,
-      throttle: createThrottle(clock),
+  const entrance = createEntrance({
+    config,
+    store: store.dashboardAuth,
+    settings: liveSettings,
+    clock,
+    random,
+    log,
+  });
+  const { firewall } = entrance;
+  const logins = createLoginFlows({
+    oauth,
+    importer,
+    pool,
+    listener: createCallbackListener({
+      redirectUri: BROWSER_REDIRECT_URI,
+      arrived: (callbackUrl) => logins.callback(callbackUrl, null),
+      log,
     }),
-    signIn,
+    clock,
+    random,
+    log,
+  });
+  const application = createApplication({
+    ...entrance,
+    logins,
+    files: await dashboardFiles(),
     store,
     pool,
     keys,
@@ -317,6 +336,8 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     ready: () => !draining,
   });
   const door = createDoor({
+    firewall,
+    throttle: entrance.keyThrottle,
     keys,
     networks: config.proxyUnauthenticatedClientCidrs,
     clock,
@@ -332,11 +353,9 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
   const server = createHttpServer({
     hostname: config.host,
     port: config.port,
-    locate: createLocate({
-      trustedProxies: config.firewallTrustProxyHeaders ? config.firewallTrustedProxyCidrs : [],
-      tls: false,
-    }),
-    proxyRoutes: [
+    locate: entrance.locate,
+    tls: tlsFiles(config),
+    proxyRoutes: withPages(firewall, [
       ...proxyRoutes({ door, relay, calls, catalogue }),
       ...holderRoutes({ keys, requestLog: store.requestLog, newRequestId }),
       ...v1Routes({
@@ -347,7 +366,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
         catalogue: catalogue.merged,
         requestContext,
       }),
-    ],
+    ]),
     socketRoutes: socketRoutes({ door, sockets, enabled: () => settings().websocketEnabled }),
     application: application.handle,
     onError(error) {
@@ -389,7 +408,8 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     async start() {
       const { url } = server.start();
       started = true;
-      store.announce(url);
+      store.announce(url, entrance.cliToken);
+      entrance.announce(url);
       scheduler.start();
       return { url };
     },
@@ -401,7 +421,9 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
         sockets.drain();
         await drain.wait(config.shutdownDrainTimeoutMs);
       }
+      accountJobs.stop();
       await scheduler.stop();
+      await logins.stop();
       await tokens.stop();
       keys.stop();
       sockets.stop();
@@ -411,6 +433,16 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       store.close();
     },
   };
+}
+
+/** Throws `invalid_setting` when only one of the two is set. */
+function tlsFiles({ tlsCertFile, tlsKeyFile }: Config) {
+  if (tlsCertFile === null && tlsKeyFile === null) return null;
+  if (tlsCertFile !== null && tlsKeyFile !== null) return { certFile: tlsCertFile, keyFile: tlsKeyFile };
+  throw new CodedError(
+    "invalid_setting",
+    "CODEX_LB_TLS_CERT_FILE and CODEX_LB_TLS_KEY_FILE belong together: set both, or neither.",
+  );
 }
 
 function asked<T>(result: WhamResult<T>): Asked<T> {

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "../config.ts";
+import { Secret } from "../core/secret.ts";
 import { createLog, type Ports, systemClock, systemRandom } from "../ports.ts";
 import { unsignedJwt } from "../simulator/tokens.ts";
 import { openStore } from "../store/open.ts";
@@ -167,7 +168,7 @@ test("while a service runs on the data directory, it gets the file, with the adm
     },
   });
   const store = openStore({ dataDir: join(directory, "data"), clock: systemClock, log });
-  store.announce(`http://127.0.0.1:${service.port}`);
+  store.announce(`http://127.0.0.1:${service.port}`, new Secret("clb-cli-token"));
   try {
     const text = authJson("ann");
     const good = write("good.json", text);

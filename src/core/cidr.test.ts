@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { isIpIn, isLoopback, networkOf, parseCidr, parseCidrList } from "./cidr.ts";
+import { cidrText, isIpIn, isLoopback, networkOf, parseCidr, parseCidrList } from "./cidr.ts";
 
 test.each([
   ["10.0.0.0/8", "10.255.0.1", true],
@@ -89,3 +89,9 @@ test("the network of an address is what its neighbours share", () => {
   expect(networkOf("192.0.2.7", prefix)).not.toBe(networkOf("192.0.2.8", prefix));
   expect(networkOf("nonsense", prefix)).toBe("nonsense");
 });
+
+test.each([
+  ["10.1.0.0/16", "10.1.0.0/16"],
+  ["192.0.2.7", "192.0.2.7/32"],
+  ["2001:db8::/32", "2001:db8:0:0:0:0:0:0/32"],
+])("%s is written as %s", (text, written) => expect(cidrText(parseCidr(text)!)).toBe(written));

@@ -65,6 +65,16 @@ export function isIpIn(ip: string, ranges: readonly Cidr[]): boolean {
   });
 }
 
+/** As people write it: `10.0.0.0/8`; IPv6 in full. */
+export function cidrText({ family, bits, prefix }: Cidr): string {
+  const partBits = family === 4 ? 8 : 16;
+  const parts = Array.from({ length: WIDTH[family] / partBits }, (_, index) => {
+    const part = (bits >> BigInt(WIDTH[family] - (index + 1) * partBits)) & ((1n << BigInt(partBits)) - 1n);
+    return part.toString(family === 4 ? 10 : 16);
+  });
+  return `${parts.join(family === 4 ? "." : ":")}/${prefix}`;
+}
+
 /** The network that `ip` belongs to, as a text to compare; text that is no address stays itself. */
 export function networkOf(ip: string, prefix: { ipv4: number; ipv6: number }): string {
   const literal = parseLiteral(ip.trim());

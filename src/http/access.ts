@@ -9,6 +9,8 @@ import type { Clock } from "../ports.ts";
 import type { Budget } from "../proxy/budget.ts";
 import type { Caller } from "../proxy/serve.ts";
 import type { Transport } from "../core/record.ts";
+import type { Throttle } from "../pool/throttle.ts";
+import type { Firewall } from "./firewall.ts";
 import type { Client } from "./locality.ts";
 import { pathOf } from "./server.ts";
 
@@ -24,6 +26,9 @@ export type Door = (request: Request, client: Client, transport?: Transport) => 
 
 export interface DoorPorts {
   keys: KeyPool;
+  firewall: Firewall;
+  /** Against guessing keys; whoever has a right one never meets it. */
+  throttle: Throttle;
   /** Who needs no key while key authentication is off, besides this machine. */
   networks: readonly Cidr[];
   clock: Clock;
@@ -33,14 +38,29 @@ export interface DoorPorts {
 }
 
 export function createDoor(ports: DoorPorts): Door {
-  const { keys, networks, clock } = ports;
+  const { keys, networks, clock, firewall, throttle } = ports;
+
+  function shutOut(request: Request, client: Client): CodedError | null {
+    return caught(() => {
+      firewall.admitToProxy(client);
+      firewall.admitPage(request);
+    });
+  }
+
+  function unknownKey(client: Client): CodedError {
+    const tooMany = caught(() => throttle.check(client));
+    throttle.failed(client);
+    return tooMany ?? UNKNOWN_KEY;
+  }
 
   /** The key of the request, null where none is needed, or why there is no coming in. */
   function identify(request: Request, client: Client): { key: PooledKey | null; refused: CodedError | null } {
+    const shut = shutOut(request, client);
+    if (shut !== null) return { key: null, refused: shut };
     const presented = presentedKey((name) => request.headers.get(name));
     if (presented.kind === "key") {
       const key = keys.find(presented.keyHash);
-      const refused = key === null ? UNKNOWN_KEY : asError(key.refuse(null));
+      const refused = key === null ? unknownKey(client) : asError(key.refuse(null));
       return { key: refused === null ? key : null, refused };
     }
     if (ports.settings().apiKeyAuthEnabled) {
@@ -111,6 +131,16 @@ const ADDRESS_FORBIDDEN = new CodedError(
   "codex-lb: this address may not use the proxy without a key. Send an API key of this codex-lb, or let its operator add the network to CODEX_LB_PROXY_UNAUTHENTICATED_CLIENT_CIDRS.",
   { status: 403 },
 );
+
+function caught(check: () => void): CodedError | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    if (error instanceof CodedError) return error;
+    throw error;
+  }
+}
 
 function asError(refusal: Refusal | null): CodedError | null {
   return refusal && new CodedError(refusal.code, refusal.message, { status: refusal.status });

@@ -1,9 +1,10 @@
 /** Everything that is not the proxy: the admin API, health and metrics, behind one guard, as one Elysia application. */
-import { Elysia } from "elysia";
+import { type AnyElysia, Elysia } from "elysia";
 import { CodedError } from "../core/errors.ts";
 import { asList, asRecord, asText } from "../core/json-read.ts";
 import type { ModelEntry } from "../core/models-catalogue.ts";
 import type { AccountUsageBook } from "../pool/account-usage.ts";
+import type { LoginFlows } from "../pool/login-flows.ts";
 import type { LivePrices } from "../pool/live-prices.ts";
 import type { LiveSettings } from "../pool/live-settings.ts";
 import type { Clock, Log } from "../ports.ts";
@@ -13,7 +14,10 @@ import { accountTrendRoutes } from "./account-trends.ts";
 import { createAccountViews } from "./account-views.ts";
 import { type AccountRoutesPorts, accountRoutes } from "./accounts.ts";
 import { createAdmin } from "./admin.ts";
+import { dashboardAuthRoutes, type SignInPorts } from "./dashboard-auth.ts";
+import { type Firewall, firewallRoutes } from "./firewall.ts";
 import { admit, type Asker, type Guard, type SignIn } from "./guard.ts";
+import { maskForGuests } from "./guest-view.ts";
 import { type LiveFeed, liveRoutes } from "./live.ts";
 import type { Client } from "./locality.ts";
 import type { Metrics } from "./metrics.ts";
@@ -24,6 +28,8 @@ import { overviewRoutes } from "./overview.ts";
 import { priceRoutes } from "./prices.ts";
 import { reportRoutes } from "./reports.ts";
 import { requestLogRoutes } from "./request-logs.ts";
+import { oauthRoutes } from "./oauth.ts";
+import { protect } from "./security-headers.ts";
 import { pathOf } from "./server.ts";
 import { settingsRoutes } from "./settings.ts";
 import { usageRoutes } from "./usage.ts";
@@ -34,6 +40,13 @@ export interface ApplicationPorts
     Pick<ApiKeyRoutesPorts, "keys" | "flush"> {
   guard: Guard;
   signIn: SignIn;
+  signInParts: SignInPorts;
+  firewall: Firewall;
+  /** As the firewall's page shows them. */
+  trustedProxies: readonly string[];
+  logins: LoginFlows;
+  /** The dashboard's own files, for every path that nothing else takes. */
+  files: AnyElysia;
   store: Store;
   settings: LiveSettings;
   prices: LivePrices;
@@ -62,12 +75,17 @@ export type App = ReturnType<typeof createRoutes>;
 export function createApplication(ports: ApplicationPorts): Application {
   const askers = new WeakMap<Request, Asker>();
   const elysia = createRoutes(ports, (request) => askers.get(request) ?? nobody(request));
+  const everything: AnyElysia = elysia.use(ports.files);
 
   /** Throws for whoever may not ask this. */
   function letIn(request: Request, client: Client): void {
+    // A Host that is none leaves a URL that is none; what the router makes of it is nothing to rely on.
+    if (!URL.canParse(request.url)) throw BAD_HOST;
     const path = comparable(pathOf(request.url));
+    if (!path.startsWith("/health")) ports.firewall.admitToDashboard(client);
     const asker = ports.guard.ask(request, client);
     askers.set(request, asker);
+    checkBody(request, path);
     if (path === "/api" || path.startsWith("/api/")) admit(asker, request);
     // A scraper beside the program needs no credential.
     else if (path === "/metrics" && !client.isLocal) admit(asker, request);
@@ -79,18 +97,39 @@ export function createApplication(ports: ApplicationPorts): Application {
       let response: Response;
       try {
         letIn(request, client);
-        response = await elysia.fetch(request);
+        response = await everything.fetch(request);
+        if (askers.get(request)?.role === "guest") response = await maskForGuests(response);
       } catch (error) {
         if (!(error instanceof CodedError)) throw error;
         response = errorReply(error);
       }
       response.headers.set("x-request-id", ports.newRequestId());
-      response.headers.set("x-content-type-options", "nosniff");
-      if (!response.headers.has("cache-control")) response.headers.set("cache-control", "no-store");
+      protect(response, client);
       return response;
     },
   };
 }
+
+/** All the auth.json files of one import; nothing else is nearly as large. */
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+/** These bodies are read before anybody is known. */
+const MAX_SIGN_IN_BODY_BYTES = 16 * 1024;
+
+/** Throws `length_required` (411) or `payload_too_large` (413) before any of the body is read. */
+function checkBody(request: Request, path: string): void {
+  const length = request.headers.get("content-length");
+  if (length === null && request.headers.has("transfer-encoding")) {
+    throw new CodedError("length_required", "Send the body with its length.", { status: 411 });
+  }
+  const limit = path.startsWith("/api/dashboard-auth/") ? MAX_SIGN_IN_BODY_BYTES : MAX_BODY_BYTES;
+  if (Number(length ?? 0) > limit) {
+    throw new CodedError("payload_too_large", `The body is larger than ${limit / 1024} KiB.`, {
+      status: 413,
+    });
+  }
+}
+
+const BAD_HOST = new CodedError("invalid_host", "The Host header is no host.");
 
 /** As the router may understand it: `//api`, `%61pi` and `/API` must not slip past the guard. */
 function comparable(path: string): string {
@@ -113,7 +152,6 @@ function createRoutes(ports: ApplicationPorts, askerOf: (request: Request) => As
   const admin = createAdmin({ clock, audit: store.audit, askerOf });
   const views = createAccountViews({ pool, usage: ports.accountUsage, clock });
   const database = { dataDir: store.dataDir, path: store.databasePath, backup: store.backup };
-  const totpConfigured = () => store.dashboardAuth.credentials().totpSecret !== null;
 
   const app = new Elysia({ normalize: true, aot: true })
     .onError(({ error, set }) => {
@@ -145,7 +183,10 @@ function createRoutes(ports: ApplicationPorts, askerOf: (request: Request) => As
     .use(requestLogRoutes({ requestLog, apiKeys }))
     .use(reportRoutes({ admin, rollups, apiKeys }))
     .use(apiKeyRoutes({ ...ports, admin, ledger: store.ledger, rollups }))
-    .use(settingsRoutes({ admin, settings: ports.settings, totpConfigured }))
+    .use(settingsRoutes({ admin, settings: ports.settings, totpConfigured: ports.signIn.totpConfigured }))
+    .use(firewallRoutes({ admin, settings: ports.settings, trustedProxies: ports.trustedProxies }))
+    .use(dashboardAuthRoutes({ ...ports.signInParts, admin, signIn: ports.signIn, version }))
+    .use(oauthRoutes({ admin, logins: ports.logins }))
     .use(priceRoutes({ admin, prices: ports.prices }))
     .use(operationsRoutes({ admin, audit: store.audit, database, version }))
     .use(liveRoutes({ live: ports.live }));

@@ -1,4 +1,5 @@
 /** The one listener: proxy paths go straight to their handlers, everything else to the application. */
+import { readFileSync } from "node:fs";
 import type { Server } from "bun";
 import { CodedError } from "../core/errors.ts";
 import type { SocketSession } from "../proxy/socket-session.ts";
@@ -32,6 +33,8 @@ export interface HttpServerOptions {
   hostname: string;
   port: number;
   locate: Locate;
+  /** PEM files; null: without TLS. */
+  tls: { certFile: string; keyFile: string } | null;
   proxyRoutes: readonly ProxyRoute[];
   socketRoutes: readonly SocketRoute[];
   /** What no proxy route takes. */
@@ -41,6 +44,9 @@ export interface HttpServerOptions {
 
 /** Bodies are bounded by their readers, which answer in the caller's own error shape; Bun's own limit is only a last resort. */
 const MAX_REQUEST_BODY_BYTES = 1024 * 1024 * 1024;
+
+/** For the admin API's requests with a body, from the first byte of the head to the first of the answer. */
+const APPLICATION_BODY_TIMEOUT_S = 120;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const exact = new Map<string, ProxyRoute>();
@@ -80,6 +86,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         server = Bun.serve({
           hostname: options.hostname,
           port: options.port,
+          ...(options.tls && { tls: readTls(options.tls) }),
           // Streams may be silent for many minutes while a model thinks.
           idleTimeout: 0,
           maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
@@ -90,7 +97,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
               if (socket) return openSocket(socket, { request, client, bun });
             }
             const route = findRoute(request.method, pathOf(request.url));
-            return route ? route.handle(request, client) : options.application(request, client);
+            if (route) return route.handle(request, client);
+            // Whoever sends a body drop by drop is let go; on the proxy's paths the door comes before the body.
+            if (request.body !== null) bun.timeout(request, APPLICATION_BODY_TIMEOUT_S);
+            return options.application(request, client);
           },
           error: options.onError,
           websocket: {
@@ -113,7 +123,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         throw startError(error, options);
       }
       const host = options.hostname.includes(":") ? `[${options.hostname}]` : options.hostname;
-      return { url: `http://${host}:${server.port}`, port: server.port! };
+      return {
+        url: `${options.tls === null ? "http" : "https"}://${host}:${server.port}`,
+        port: server.port!,
+      };
     },
     stopAccepting() {
       void server?.stop(false);
@@ -131,6 +144,20 @@ export function pathOf(url: string): string {
   if (start < 0) return "/";
   const query = url.indexOf("?", start);
   return query < 0 ? url.slice(start) : url.slice(start, query);
+}
+
+function readTls({ certFile, keyFile }: { certFile: string; keyFile: string }) {
+  const read = (path: string) => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch {
+      throw new CodedError(
+        "invalid_setting",
+        `The file ${path} for TLS cannot be read. Check its path and permissions.`,
+      );
+    }
+  };
+  return { cert: read(certFile), key: read(keyFile) };
 }
 
 function startError(error: unknown, { hostname, port }: HttpServerOptions): unknown {

@@ -71,7 +71,11 @@ export function createDashboardSessions(ports: DashboardSessionsPorts): Dashboar
       });
       if (replaces !== null) store.removeSession(replaces);
       store.pruneSessions(now);
-      for (const old of store.listSessions(now).slice(MAX_SESSIONS)) store.removeSession(old.id);
+      // Each kind for itself: guests and half sign-ins sign no owner out.
+      const alike = store
+        .listSessions(now)
+        .filter((other) => other.role === role && other.totpVerified === totpVerified);
+      for (const old of alike.slice(MAX_SESSIONS)) store.removeSession(old.id);
       return { id, cookie: new Secret(cookie), maxAgeSeconds: Math.floor(lifetimeMs() / 1000) };
     },
     find(cookie) {

@@ -28,16 +28,16 @@ export interface LoginImporterPorts {
 export interface LoginImporter {
   /** An auth.json in any of its variants. Throws CodedError. */
   importAuthJson(content: Uint8Array): Promise<PooledAccount>;
-  /** A login that a person just completed. */
-  importLogin(login: ChatGptLogin): PooledAccount;
+  /** A login that a person just completed; `again`: on purpose for an account that is in the pool, whatever the settings say. */
+  importLogin(login: ChatGptLogin, options?: { again: boolean }): PooledAccount;
 }
 
 export function createLoginImporter(ports: LoginImporterPorts): LoginImporter {
   const { pool, clock } = ports;
 
-  function add(account: Account, credentials: Credentials): PooledAccount {
+  function add(account: Account, credentials: Credentials, again = false): PooledAccount {
     const known = pool.get(account.id);
-    if (known && ports.withoutOverwrite()) {
+    if (known && !again && ports.withoutOverwrite()) {
       throw new CodedError(
         "duplicate_identity_conflict",
         `The account ${known.email ?? known.id} is already in the pool. Delete it first, or allow imports to overwrite in Settings.`,
@@ -57,8 +57,8 @@ export function createLoginImporter(ports: LoginImporterPorts): LoginImporter {
     return pooled;
   }
 
-  function importLogin(login: ChatGptLogin): PooledAccount {
-    return add(newAccount(login, clock.now()), login.credentials);
+  function importLogin(login: ChatGptLogin, options?: { again: boolean }): PooledAccount {
+    return add(newAccount(login, clock.now()), login.credentials, options?.again);
   }
 
   return {
@@ -70,7 +70,10 @@ export function createLoginImporter(ports: LoginImporterPorts): LoginImporter {
       switch (owner.kind) {
         case "known": {
           const { identity, email, planType } = owner;
-          const account = newAccount({ identity, email, planType, workspaceLabel: null, seatType: null }, clock.now());
+          const account = newAccount(
+            { identity, email, planType, workspaceLabel: null, seatType: null },
+            clock.now(),
+          );
           return add(account, { kind: "personal_access_token", accessToken: login.token });
         }
         case "unauthorized":

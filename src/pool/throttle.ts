@@ -23,7 +23,7 @@ export interface Throttle {
   succeeded(guesser: Guesser): void;
 }
 
-/** Typing errors; after these each failure doubles the wait, from one second. */
+/** Typing errors. */
 const FREE_FAILURES = 5;
 const MAX_WAIT_MS = 15 * 60_000;
 /** Other programs on this machine may guess as well; the owner gets in between. */
@@ -42,7 +42,8 @@ interface Record {
   waitUntilMs: number;
 }
 
-export function createThrottle(clock: Clock): Throttle {
+/** From the `freeFailures`th failure (default 5) on, each one doubles the wait, from one second. */
+export function createThrottle(clock: Clock, { freeFailures = FREE_FAILURES } = {}): Throttle {
   const records = new Map<string, Record>();
   const trusted = new Set<string>();
   let period = { startMs: 0, failures: 0 };
@@ -69,7 +70,7 @@ export function createThrottle(clock: Clock): Throttle {
       const key = keyOf(guesser);
       const old = records.get(key);
       const failures = old && now - old.lastAtMs < FORGET_AFTER_MS ? old.failures + 1 : 1;
-      const wait = failures < FREE_FAILURES ? 0 : 1000 * 2 ** Math.min(failures - FREE_FAILURES, 20);
+      const wait = failures < freeFailures ? 0 : 1000 * 2 ** Math.min(failures - freeFailures, 20);
       const longest = guesser.isLocal ? MAX_LOCAL_WAIT_MS : MAX_WAIT_MS;
       records.delete(key);
       records.set(key, { failures, lastAtMs: now, waitUntilMs: now + Math.min(wait, longest) });

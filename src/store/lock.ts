@@ -6,17 +6,20 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type BetterSqlite3 from "better-sqlite3";
 import { CodedError } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
 
 export interface LockHolder {
   pid: number;
   sinceMs: number;
   /** Where it serves; null until it listens. */
   url: string | null;
+  /** Lets the command line of the same user in there; null until it listens. */
+  cliToken: string | null;
 }
 
 export interface DataDirLock {
   /** Tells a second process where this one serves. */
-  announce(url: string): void;
+  announce(url: string, cliToken: Secret): void;
   release(): void;
 }
 
@@ -35,12 +38,14 @@ export function lockDataDir(Sqlite: typeof BetterSqlite3, dataDir: string, nowMs
       throw inUse(dataDir, readHolder(dataDir));
     throw error;
   }
-  const holder: LockHolder = { pid: process.pid, sinceMs: nowMs, url: null };
+  const holder: LockHolder = { pid: process.pid, sinceMs: nowMs, url: null, cliToken: null };
   const write = () => writeFileSync(holderFile, JSON.stringify(holder), { mode: 0o600 });
   write();
   return {
-    announce(url) {
+    announce(url, cliToken) {
       holder.url = url;
+      // The file is for its owner alone, who could read the database and its key as well; the token dies with the process.
+      holder.cliToken = cliToken.reveal();
       write();
     },
     release() {

@@ -47,6 +47,7 @@ async function otherProcess(dataDir: string, body: string) {
   const script = `
     const { openStore } = await import(${JSON.stringify(join(import.meta.dir, "open.ts"))});
     const { systemClock, createLog } = await import(${JSON.stringify(join(import.meta.dir, "../ports.ts"))});
+    const { Secret } = await import(${JSON.stringify(join(import.meta.dir, "../core/secret.ts"))});
     const { testAccount, testCredentials, testRecord } = await import(${JSON.stringify(join(import.meta.dir, "../testing/temporary-store.ts"))});
     const log = createLog({ level: "error", format: "text", write() {} });
     const store = openStore({ dataDir: ${JSON.stringify(dataDir)}, clock: systemClock, log });
@@ -89,7 +90,7 @@ describe("the data directory", () => {
   });
 
   test("serves one process: the second is told which one holds it and where", async () => {
-    const other = await otherProcess(base, `store.announce("http://127.0.0.1:2455");`);
+    const other = await otherProcess(base, `store.announce("http://127.0.0.1:2455", new Secret("cli"));`);
     const error = refusal(base);
     expect(error.code).toBe("data_dir_in_use");
     expect(error.message).toContain(`process ${other.pid}`);

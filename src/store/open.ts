@@ -3,6 +3,7 @@ import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { eq, isNotNull } from "drizzle-orm";
 import { CodedError } from "../core/errors.ts";
+import type { Secret } from "../core/secret.ts";
 import type { Clock, Log } from "../ports.ts";
 import { type AccountStore, createAccountStore } from "./accounts.ts";
 import { type AffinityStore, createAffinityStore } from "./affinity.ts";
@@ -55,8 +56,8 @@ export interface Store {
   databasePath: string;
   /** Several writes as one, synchronously. */
   transaction<T>(work: () => T): T;
-  /** Tells a second process that tries to start here where this one serves. */
-  announce(url: string): void;
+  /** Tells a second process that tries to start here where this one serves, and the command line how to get in. */
+  announce(url: string, cliToken: Secret): void;
   /** A consistent copy of the database at `path`, made while requests run. Throws `backup_exists` rather than overwrite. */
   backup(path: string): Promise<void>;
   /** Folds the WAL into the file and releases the directory. Idempotent. */
