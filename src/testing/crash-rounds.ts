@@ -31,7 +31,7 @@ interface Figures {
 export const CLIENTS = 16;
 /** So many replies after the first rows of a round were written it is killed: at changing moments between two flushes. */
 const REPLIES_BEFORE_KILL = [5, 41, 77, 113, 149];
-const POLL_MS = 20;
+const POLL_MS = 2;
 const CREDIT_MICROS = 1_000_000_000;
 const LIMITS = [
   { limitType: "total_tokens", limitWindow: "weekly", maxValue: 1_000_000_000 },
@@ -71,9 +71,9 @@ export async function crashRounds(options: {
     const clients = Array.from({ length: CLIENTS }, async () => {
       while (await servedTurn(url, key)) completed++;
     });
-    while (recordedFigures(dataDir, id).requests === before) await Bun.sleep(POLL_MS);
-    const until = completed + REPLIES_BEFORE_KILL[round % REPLIES_BEFORE_KILL.length]!;
-    while (completed < until) await Bun.sleep(1);
+    await until(() => recordedFigures(dataDir, id).requests > before);
+    const enough = completed + REPLIES_BEFORE_KILL[round % REPLIES_BEFORE_KILL.length]!;
+    await until(() => completed >= enough);
     await service.kill9();
     await Promise.all(clients);
     service = await options.start();
@@ -85,6 +85,11 @@ export async function crashRounds(options: {
   }
   await service.kill9();
   return rounds;
+}
+
+/** Ends with the time limit of the test at the latest. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await Bun.sleep(POLL_MS);
 }
 
 /** False when there is no service any more. */
