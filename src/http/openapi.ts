@@ -5,15 +5,14 @@ import { asList, asRecord, asText, type JsonRecord } from "../core/json-read.ts"
 
 const METHODS = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);
 
-/** An OpenAPI 3.1 document of every route that names itself in `detail.summary`. Typebox schemas are JSON schemas already. */
+/** An OpenAPI 3.1 document of every route under `/api`. Typebox schemas are JSON schemas already. */
 export function openApiDocument(app: AnyElysia, version: string): JsonRecord {
   const paths: Record<string, JsonRecord> = {};
   for (const { method, path, hooks } of app.routes) {
-    const detail = asRecord(hooks?.detail);
-    if (!METHODS.has(method) || asText(detail?.summary) === null) continue;
+    if (!METHODS.has(method) || !path.startsWith("/api/")) continue;
     const template = path.replace(/(?<=.)\/$/, "").replaceAll(/:(\w+)/g, "{$1}");
     paths[template] ??= {};
-    paths[template][method.toLowerCase()] = operationOf(detail!, hooks);
+    paths[template][method.toLowerCase()] = operationOf(asRecord(hooks) ?? {});
   }
   return {
     openapi: "3.1.0",
@@ -34,10 +33,10 @@ const SECURITY = {
   dashboardSession: { type: "apiKey", in: "cookie", name: "codex_lb_dashboard_session" },
 };
 
-function operationOf(detail: JsonRecord, hooks: JsonRecord): JsonRecord {
+function operationOf(hooks: JsonRecord): JsonRecord {
   const body = jsonSchema(hooks.body);
   return {
-    ...detail,
+    ...asRecord(hooks.detail),
     parameters: [...parametersOf(hooks.params, "path"), ...parametersOf(hooks.query, "query")],
     ...(body && { requestBody: { content: { [contentTypeOf(body)]: { schema: body } } } }),
     responses: { 200: { description: "Done." }, default: { description: "`{error: {code, message}}`" } },
