@@ -1,0 +1,80 @@
+/** How a request ended, for its record: what each way of ending comes to as status, code and words of ours. */
+import type { RequestStatus } from "../core/record.ts";
+import type { Refusal } from "../core/refusal.ts";
+import type { Trace } from "./engine.ts";
+import type { RequestEnd } from "./record.ts";
+import type { RelayEnd, RelayTimes } from "./relay.ts";
+import type { ObservedReply } from "./serve.ts";
+
+export function endOf(fields: Partial<RequestEnd> & Pick<RequestEnd, "endedAt">): RequestEnd {
+  return {
+    status: "error",
+    errorCode: null,
+    errorMessage: null,
+    upstreamStatusCode: null,
+    firstTokenAt: null,
+    upstreamTransport: null,
+    lane: "pool",
+    ...fields,
+  };
+}
+
+export function refusedEnd(refusal: Refusal): Pick<RequestEnd, "status" | "errorCode" | "errorMessage"> {
+  let status: RequestStatus = "error";
+  if (refusal.code === "usage_limit_reached") status = "quota";
+  else if (refusal.status === 429) status = "rate_limit";
+  return { status, errorCode: refusal.code, errorMessage: refusal.message };
+}
+
+export function relayEnd(how: RelayEnd, times: RelayTimes, reply: ObservedReply): RequestEnd {
+  const base = endOf({
+    endedAt: times.endedAt,
+    firstTokenAt: times.firstTokenAt,
+    upstreamStatusCode: reply.status,
+    upstreamTransport: reply.transport,
+  });
+  const summary = reply.observer?.summary();
+  if (summary?.terminal === "failed") {
+    return {
+      ...base,
+      errorCode: summary.errorCode,
+      errorMessage: "OpenAI ended the response with a failure.",
+    };
+  }
+  if (summary?.terminal) return { ...base, status: "ok", errorCode: summary.errorCode };
+  switch (how) {
+    case "completed":
+      return { ...base, status: "ok" };
+    case "client_left":
+      return { ...base, status: "cancelled", errorCode: "client_left" };
+    case "cut":
+      return {
+        ...base,
+        errorCode: "upstream_cut",
+        errorMessage: "The connection to OpenAI broke before the end.",
+      };
+    case "drained":
+      return { ...base, errorCode: "server_shutdown", errorMessage: "codex-lb was stopped before the end." };
+    case "revoked":
+      return {
+        ...base,
+        errorCode: "invalid_api_key",
+        errorMessage: "The API key was revoked before the end.",
+      };
+  }
+}
+
+/** Milliseconds per stage up to the moment the reply's head is sent (W3C Server-Timing). */
+export function serverTiming(trace: Trace, firstByteMs: number): string {
+  const attemptsMs = trace.attempts.reduce((sum, attempt) => sum + attempt.ms, 0);
+  const oursMs = Math.max(0, firstByteMs - attemptsMs - trace.queueMs);
+  const part = (name: string, ms: number) => `${name};dur=${ms.toFixed(2)}`;
+  return [
+    part("queue", trace.queueMs),
+    part("select", trace.selectMs),
+    part("refresh", trace.refreshMs),
+    part("connect", trace.connectMs ?? 0),
+    part("first-byte", firstByteMs),
+    part("ours", oursMs),
+  ].join(", ");
+}
