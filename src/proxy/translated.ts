@@ -172,7 +172,7 @@ function refusePreviousResponse({ body }: TranslatedRequest): void {
 function nameConversation({ body, conversation }: TranslatedRequest, caller: Caller): string {
   if (typeof body.prompt_cache_key === "string") return body.prompt_cache_key;
   const hash = createHash("sha256").update(caller.origin.apiKeyId ?? "");
-  if (conversation === null) hash.update(JSON.stringify(opening(body))).update(`${body.model as string}`);
+  if (conversation === null) hash.update(JSON.stringify(opening(body)));
   else hash.update(conversation);
   const hex = hash.digest("hex");
   // In the form of Codex's own session ids, which is what the backend sees in this place.
@@ -184,7 +184,7 @@ function nameConversation({ body, conversation }: TranslatedRequest, caller: Cal
 function opening(body: TranslatedRequest["body"]): unknown[] {
   const input = Array.isArray(body.input) ? body.input : [];
   const firstOfUser = input.findIndex((item) => asRecord(item)?.role === "user");
-  return [body.instructions, input.slice(0, firstOfUser + 1)];
+  return [body.model, body.instructions, input.slice(0, firstOfUser + 1)];
 }
 
 function factsOf(
