@@ -54,6 +54,8 @@ export interface AccountSummary {
   sessionsHeld?: number;
   createdAt?: string;
   lastUsedAt?: string | null;
+  /** When its windows were last read. */
+  usageReadAt?: string | null;
 }
 
 export interface RequestUsage {
@@ -71,14 +73,14 @@ export interface AccountTrends {
   windows?: { minutes: number; scope: string; points: Point[] }[];
 }
 
-export interface AccountSession {
-  id: string;
-  lastUsedAt: string | null;
-  expiresAt?: string | null;
-  apiKeyName?: string | null;
+export interface AccountSessions {
+  /** The list holds the latest of them. */
+  total: number;
+  sessions: { id: string; kind: string; lastUsedAt: string | null }[];
 }
 
 export interface ProbeResult {
+  ok: boolean;
   status?: AccountStatus;
   statusBefore?: AccountStatus;
   statusAfter?: AccountStatus;
@@ -124,6 +126,7 @@ export interface Overview {
       tokens: number;
       inputTokens?: number;
       cachedInputTokens: number;
+      /** From 0 to 1, as in the trends. */
       errorRate: number;
       errorCount: number;
       topError: string | null;
@@ -211,6 +214,8 @@ export interface RequestEntry {
 export interface RequestPage {
   requests: RequestEntry[];
   total: number | null;
+  /** Counting stopped there. */
+  totalIsAtLeast?: boolean;
   hasMore: boolean;
   nextCursor: string | null;
 }
@@ -255,7 +260,8 @@ export interface ApiKey {
   limits: KeyLimit[];
   usage?: RequestUsage | null;
   balanceEnabled?: boolean;
-  balanceUsd?: number | null;
+  /** null for a key that is not charged. */
+  balance?: { balanceUsd: number } | null;
 }
 
 /** The body of create and edit; on edit an absent field stays as it is. */
@@ -284,8 +290,10 @@ export interface LedgerEntry {
 }
 
 export interface Ledger {
+  balanceEnabled: boolean;
   balanceUsd: number;
   entries: LedgerEntry[];
+  nextBefore: string | null;
 }
 
 export interface KeyTrends {
@@ -333,11 +341,13 @@ export interface Settings {
   totpConfigured: boolean;
   apiKeyAuthEnabled: boolean;
   guestAccessEnabled?: boolean;
+  proxyAllowlist?: string[];
+  dashboardAllowlist?: string[];
+  proxyAllowedOrigins?: string[];
+  modelRules?: { pattern: string; model: string }[];
   requestLogRetentionDays: number;
   usageHistoryRetentionDays: number;
   dashboardSessionTtlSeconds: number;
-  warmup?: { enabled: boolean; [field: string]: unknown } | null;
-  lanes?: { apiKeyFallbackEnabled?: boolean; [field: string]: unknown } | null;
 }
 
 export interface DashboardSession {
@@ -349,6 +359,7 @@ export interface DashboardSession {
   role: "admin" | "guest" | null;
   /** The password was right and the code is still missing. */
   totpPending?: boolean;
+  guestAccessEnabled?: boolean;
   demo?: boolean;
   version?: string;
 }
@@ -387,14 +398,6 @@ export interface OauthStatus {
   accountId?: string | null;
 }
 
-export interface Firewall {
-  proxyAllowlist: string[];
-  dashboardAllowlist: string[];
-  /** Set by the environment, shown only. */
-  trustedProxies?: string[];
-  clientIp?: string;
-}
-
 export interface ModelPrice {
   model: string;
   inputUsd: number;
@@ -402,6 +405,20 @@ export interface ModelPrice {
   outputUsd: number;
   /** True when it replaces or adds to the shipped table. */
   overridden: boolean;
+  estimated?: boolean;
+}
+
+export interface Prices {
+  prices: ModelPrice[];
+  /** The operator's own, by model, in dollars per 1M tokens; PUT replaces all of them. */
+  overrides: Record<string, PriceOverride>;
+}
+
+export interface PriceOverride {
+  input: number;
+  cachedInput?: number | null;
+  output: number;
+  [tier: string]: unknown;
 }
 
 export interface AuditEntry {
@@ -422,9 +439,8 @@ export interface AuditPage {
 export interface About {
   version: string;
   runtime?: string;
+  platform?: string;
   startedAt?: string;
   dataDirectory?: string;
   databaseBytes?: number;
-  listen?: string;
-  demo?: boolean;
 }

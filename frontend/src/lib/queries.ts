@@ -62,9 +62,7 @@ export const accountTrendsQuery = (accountId: string) =>
 export const accountSessionsQuery = (accountId: string) =>
   queryOptions({
     queryKey: ["accounts", accountId, "sessions"],
-    queryFn: async ({ signal }) =>
-      (await api.get<{ sessions: Api.AccountSession[] }>(`/api/accounts/${accountId}/sessions`, signal))
-        .sessions,
+    queryFn: ({ signal }) => api.get<Api.AccountSessions>(`/api/accounts/${accountId}/sessions`, signal),
   });
 
 export const requestsPath = (filters: Query) => withQuery("/api/request-logs", filters);
@@ -126,14 +124,9 @@ export const signedInQuery = queryOptions({
     (await api.get<{ sessions: Api.SignedInSession[] }>("/api/dashboard-auth/sessions", signal)).sessions,
 });
 
-export const firewallQuery = queryOptions({
-  queryKey: ["firewall"],
-  queryFn: ({ signal }) => api.get<Api.Firewall>("/api/firewall", signal),
-});
-
 export const pricesQuery = queryOptions({
   queryKey: ["prices"],
-  queryFn: async ({ signal }) => (await api.get<{ prices: Api.ModelPrice[] }>("/api/prices", signal)).prices,
+  queryFn: ({ signal }) => api.get<Api.Prices>("/api/prices", signal),
   staleTime: 60_000,
 });
 

@@ -72,7 +72,7 @@ export function setPolicy(account: AccountSummary, routingPolicy: RoutingPolicy)
 export function setReserve(account: AccountSummary, reserveAtPercent: number | null): Promise<boolean> {
   const before = account.reserveAtPercent ?? null;
   const put = (value: number | null) => () =>
-    api.put(`${path(account)}/reserve`, { reserveAtPercent: value });
+    api.put(`${path(account)}/routing-policy`, { reserveAtPercent: value });
   return changeAccount(account, {
     patch: { reserveAtPercent },
     send: put(reserveAtPercent),
@@ -81,11 +81,11 @@ export function setReserve(account: AccountSummary, reserveAtPercent: number | n
   });
 }
 
-export async function deleteAccount(account: AccountSummary, revoke: boolean): Promise<boolean> {
+export async function deleteAccount(account: AccountSummary): Promise<boolean> {
   const done = await change<AccountSummary[]>({
     queryKey: accountsQuery.queryKey,
     update: (accounts) => accounts.filter((one) => one.accountId !== account.accountId),
-    send: () => api.delete(`${path(account)}${revoke ? "?revoke=true" : ""}`),
+    send: () => api.delete(path(account)),
     done: words.done.deleted(nameOf(account)),
   });
   void queryClient.invalidateQueries({ queryKey: ["overview"] });

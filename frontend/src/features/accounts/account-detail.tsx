@@ -233,7 +233,7 @@ function Use(props: { account: AccountSummary }) {
           </Fact>
         </Show>
         <Fact name={d.checked}>
-          <Ago at={props.account.lastRefreshAt} />
+          <Ago at={props.account.usageReadAt ?? props.account.lastRefreshAt} />
         </Fact>
       </Facts>
     </Block>

@@ -203,7 +203,7 @@ function TableRow(props: { account: AccountSummary }) {
         {usd(use()?.totalCostUsd ?? 0)}
       </div>
       <div role="cell" class="text-right text-xs text-ink-3 max-lg:hidden">
-        <Ago at={props.account.lastRefreshAt} />
+        <Ago at={props.account.usageReadAt ?? props.account.lastRefreshAt} />
       </div>
       <div role="cell" class="relative z-10 text-right">
         <AccountMenu account={props.account} />

@@ -14,14 +14,15 @@ import { attempt } from "../../lib/changes.ts";
 import { accountsQuery, queryClient } from "../../lib/queries.ts";
 import { accounts as words } from "../../lib/strings.ts";
 import { Confirm } from "../../ui/dialog.tsx";
-import { Check, TextField } from "../../ui/field.tsx";
+import { TextField } from "../../ui/field.tsx";
 import { ActionMenu } from "../../ui/menu.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { deleteAccount, setPaused } from "./account-actions.ts";
 
 export async function probe(account: AccountSummary): Promise<void> {
   const result = await attempt(() => api.post<ProbeResult>(`/api/accounts/${account.accountId}/probe`));
-  if (result) toast.done(result.message ?? words.done.probed);
+  if (result?.ok === false) toast.error(result.message ?? words.probeFailed);
+  else if (result) toast.done(words.done.probed);
   await queryClient.invalidateQueries({ queryKey: accountsQuery.queryKey, exact: true });
 }
 
@@ -97,10 +98,9 @@ function ExportDialog(props: DialogProps) {
 }
 
 function DeleteDialog(props: DialogProps) {
-  const [revoke, setRevoke] = createSignal(false);
   const navigate = useNavigate();
   const run = async () => {
-    const done = await deleteAccount(props.account, revoke());
+    const done = await deleteAccount(props.account);
     if (done) navigate("/accounts");
     return done;
   };
@@ -115,7 +115,6 @@ function DeleteDialog(props: DialogProps) {
     >
       <p class="private font-[550] text-ink">{nameOf(props.account)}</p>
       <p>{words.deleteDialog.body}</p>
-      <Check label={words.deleteDialog.revoke} checked={revoke()} onChange={setRevoke} />
     </Confirm>
   );
 }

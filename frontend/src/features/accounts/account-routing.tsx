@@ -32,8 +32,8 @@ export function RoutingForm(props: { account: AccountSummary }) {
       <TextField
         label={words.detail.alias}
         hint={words.detail.aliasHint}
-        placeholder={props.account.displayName}
-        maxLength={64}
+        placeholder={props.account.email ?? ""}
+        maxLength={80}
         value={alias()}
         onInput={(event) => setAliasText(event.currentTarget.value)}
         onBlur={saveAlias}

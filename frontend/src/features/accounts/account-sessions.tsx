@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/solid-query";
 import { For, Show } from "solid-js";
 import { api } from "../../lib/api.ts";
-import type { AccountSession, AccountSummary } from "../../lib/api-types.ts";
+import type { AccountSessions, AccountSummary } from "../../lib/api-types.ts";
 import { change } from "../../lib/changes.ts";
 import { accountSessionsQuery, dataOf } from "../../lib/queries.ts";
 import { accounts as words } from "../../lib/strings.ts";
@@ -16,11 +16,12 @@ const SHOWN = 8;
 export function HeldSessions(props: { account: AccountSummary }) {
   const query = () => accountSessionsQuery(props.account.accountId);
   const sessions = useQuery(query);
-  const held = () => dataOf(sessions) ?? [];
+  const held = () => dataOf(sessions)?.sessions ?? [];
+  const hidden = () => (dataOf(sessions)?.total ?? 0) - Math.min(SHOWN, held().length);
   const release = () =>
-    change<AccountSession[]>({
+    change<AccountSessions>({
       queryKey: query().queryKey,
-      update: () => [],
+      update: () => ({ total: 0, sessions: [] }),
       send: () => api.delete(`/api/accounts/${props.account.accountId}/sessions`),
       done: words.done.released,
     });
@@ -42,15 +43,14 @@ export function HeldSessions(props: { account: AccountSummary }) {
               <li class="flex items-baseline justify-between gap-3">
                 <code class="truncate font-mono text-xs">{session.id}</code>
                 <span class="shrink-0 text-xs text-ink-3">
-                  <Show when={session.apiKeyName}>{(name) => <>{name()} · </>}</Show>
                   <Ago at={session.lastUsedAt} />
                 </span>
               </li>
             )}
           </For>
         </ul>
-        <Show when={held().length > SHOWN}>
-          <p class="mt-1.5 text-xs text-ink-3">+ {held().length - SHOWN}</p>
+        <Show when={hidden() > 0}>
+          <p class="mt-1.5 text-xs text-ink-3">+ {hidden()}</p>
         </Show>
       </Show>
     </Block>

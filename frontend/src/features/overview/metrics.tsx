@@ -64,10 +64,15 @@ function metricsOf(overview: Overview): Metric[] {
     },
     {
       name: m.errors,
-      value: percent(metrics.errorRate),
+      value: percent(metrics.errorRate * 100),
       note: metrics.topError ? m.top(metrics.topError) : m.noErrors,
       course: trends.errorRate,
-      change: against(metrics.errorRate, previous?.errorRate, percent, true),
+      change: against(
+        metrics.errorRate * 100,
+        previous?.errorRate === undefined ? undefined : previous.errorRate * 100,
+        percent,
+        true,
+      ),
     },
     {
       name: m.cache,

@@ -36,8 +36,7 @@ export function createFilters() {
   return {
     values,
     any: () => Object.keys(values()).length > 0,
-    set: (change: RequestFilters) =>
-      setParams(change, { replace: true, scroll: false }),
+    set: (change: RequestFilters) => setParams(change, { replace: true, scroll: false }),
     clear: () =>
       setParams(Object.fromEntries(NAMES.map((name) => [name, undefined])), { replace: true, scroll: false }),
     opened: () => params.open,

@@ -69,14 +69,17 @@ export default function RequestsPage() {
     );
   });
   const total = () => pages()[0]?.total ?? null;
+  const summary = () => {
+    const known = total();
+    if (known === null) return undefined;
+    const text = `${count(known + fresh().length)}${pages()[0]?.totalIsAtLeast ? "+" : ""}`;
+    return filters.any() ? words.found(text) : words.all(text);
+  };
   const opened = createMemo(() => rows().find((entry) => entry.requestId === filters.opened()));
 
   return (
     <>
-      <PageHead
-        title={words.title}
-        summary={total() === null ? undefined : words.found(count((total() ?? 0) + fresh().length))}
-      >
+      <PageHead title={words.title} summary={summary()}>
         <TailSwitch on={tail()} set={setTail} />
         <ColumnChoice />
       </PageHead>

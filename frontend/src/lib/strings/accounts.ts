@@ -18,6 +18,7 @@ export const accounts = {
   pause: "Pause",
   resume: "Resume",
   probe: "Ask OpenAI now",
+  probeFailed: "OpenAI could not be asked.",
   export: "Export auth.json",
   delete: "Delete",
   done: {
@@ -127,7 +128,6 @@ export const accounts = {
   deleteDialog: {
     title: "Delete this account?",
     body: "It leaves the pool at once, and its tokens are erased. The request log keeps its history.",
-    revoke: "Also end the login at OpenAI",
     action: "Delete account",
   },
   addDialog: {

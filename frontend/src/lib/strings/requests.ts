@@ -13,6 +13,7 @@ const status: Record<RequestStatus | "running", string> = {
 export const requests = {
   title: "Requests",
   status,
+  all: (total: string) => `${total} requests in the log`,
   found: (total: string) => `${total} match`,
   columns: {
     time: "Time",
