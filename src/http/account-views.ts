@@ -14,11 +14,10 @@ import type { AccountUsageBook } from "../pool/account-usage.ts";
 import type { Pool, PooledAccount } from "../pool/pool.ts";
 import type { Clock } from "../ports.ts";
 import { isoTime, isoTimeOrNull } from "./admin.ts";
-import type { Asker } from "./guard.ts";
 
 export interface AccountViews {
-  one(account: PooledAccount, asker: Asker): AccountSummary;
-  all(asker: Asker): AccountSummary[];
+  one(account: PooledAccount): AccountSummary;
+  all(): AccountSummary[];
   /** The accounts whose quota counts for the pool: in rotation, spent ones included. */
   inRotation(): readonly PooledAccount[];
   main(): MainWindows;
@@ -40,22 +39,21 @@ export function createAccountViews(ports: {
     const members = inRotation();
     return mainWindows(members.length > 0 ? members : pool.list(), clock.now());
   }
-  function view(account: PooledAccount, asker: Asker, lengths: MainWindows): AccountSummary {
+  function view(account: PooledAccount, lengths: MainWindows): AccountSummary {
     return accountSummary(account, {
       nowMs: clock.now(),
       main: lengths,
       usage: usage.of(account.id),
       sessionsHeld: pool.affinity.countOf(account.id),
-      isMasked: asker.role !== "admin",
     });
   }
   return {
     inRotation,
     main,
-    one: (account, asker) => view(account, asker, main()),
-    all(asker) {
+    one: (account) => view(account, main()),
+    all() {
       const lengths = main();
-      return pool.list().map((account) => view(account, asker, lengths));
+      return pool.list().map((account) => view(account, lengths));
     },
   };
 }
@@ -69,21 +67,18 @@ interface Surroundings {
   main: MainWindows;
   usage: ReturnType<AccountUsageBook["of"]>;
   sessionsHeld: number;
-  /** Guests do not see whose account it is. */
-  isMasked: boolean;
 }
 
 function accountSummary(account: PooledAccount, around: Surroundings) {
   const { nowMs, usage } = around;
-  const email = around.isMasked ? maskedEmail(account.email) : account.email;
   const primary = slotView(account, "primary", around);
   const secondary = slotView(account, "secondary", around);
   return {
     accountId: account.id,
     chatgptAccountId: account.chatgptAccountId,
-    email,
+    email: account.email,
     alias: account.alias,
-    displayName: account.alias ?? email ?? account.id,
+    displayName: account.alias ?? account.email ?? account.id,
     workspaceId: account.workspaceId,
     workspaceLabel: account.workspaceLabel,
     seatType: account.seatType,
@@ -185,9 +180,4 @@ function authView(credentials: Credentials, nowMs: number) {
     refresh: { state: stored(credentials.refreshToken) },
     idToken: { state: stored(credentials.idToken) },
   };
-}
-
-/** `pool-1@example.com` → `p***@example.com`. */
-function maskedEmail(email: string | null): string | null {
-  return email === null ? null : email.replace(/^(.).*@/, "$1***@");
 }

@@ -157,7 +157,7 @@ function createRoutes(ports: ApplicationPorts, askerOf: (request: Request) => As
     .onError(({ error, set }) => {
       const coded = codedError(error);
       if (coded === null) {
-        log.error("request failed", { error: error instanceof Error ? error.message : String(error) });
+        log.error("request failed", { error: error instanceof Error ? error.message : "not an error" });
         return errorReply(INTERNAL);
       }
       set.status = coded.status;

@@ -48,7 +48,7 @@ interface Histogram {
 
 /** Counts in place: this runs for every request. */
 function createHistogram(name: string, help: string): Histogram {
-  const counts = new Array<number>(BUCKETS.length + 1).fill(0);
+  const counts = Array.from({ length: BUCKETS.length + 1 }, () => 0);
   let sumSeconds = 0;
   return {
     observe(ms) {

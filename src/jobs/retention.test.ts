@@ -33,15 +33,14 @@ function retention(settings: Partial<typeof DEFAULT_SETTINGS> = {}) {
   });
   /** Runs it to its end, its pauses included. */
   async function run() {
-    let done = false;
-    const running = Promise.resolve(job.run()).then(() => {
-      done = true;
+    const running = { done: false };
+    void Promise.resolve(job.run()).then(() => {
+      running.done = true;
     });
-    while (!done) {
+    while (!running.done) {
       clock.advance(1_000);
       await Promise.resolve();
     }
-    await running;
   }
   return { job, run };
 }
