@@ -427,6 +427,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       await tokens.stop();
       keys.stop();
       sockets.stop();
+      catalogue.stop();
       await server.stop();
       http.stop();
       writes.stop();

@@ -52,6 +52,8 @@ export interface Catalogue {
   slugs(): ReadonlySet<string>;
   /** The slugs of one account; null while nothing is known of it. */
   slugsOf(accountId: string): ReadonlySet<string> | null;
+  /** What still comes in is not kept. */
+  stop(): void;
 }
 
 /** Asked for while no client has named its version. */
@@ -75,6 +77,7 @@ export function createCatalogue(ports: CataloguePorts): Catalogue {
   /** By version, then account. The version asked for last comes last. */
   const lists = new Map<string, Map<string, AccountList>>([[DEFAULT_CLIENT_VERSION, new Map()]]);
   const asking = new Map<string, Promise<void>>();
+  let stopped = false;
   const NOBODY = {};
   /** By viewer's settings (a new object with each change), then version. Emptied by every change of a list. */
   let shown = new WeakMap<object, Map<string, MergedCatalogue>>();
@@ -118,7 +121,7 @@ export function createCatalogue(ports: CataloguePorts): Catalogue {
   async function ask(accountId: string, clientVersion: string): Promise<boolean> {
     const etag = lists.get(clientVersion)?.get(accountId)?.etag ?? null;
     const reply = await ports.ask(accountId, { clientVersion, etag });
-    if (reply.kind !== "ok") return reply.kind === "unchanged";
+    if (reply.kind !== "ok" || stopped) return reply.kind === "unchanged";
     const list: AccountList = { accountId, clientVersion, models: reply.models, etag: reply.etag };
     set(list);
     ports.onList(list);
@@ -179,6 +182,7 @@ export function createCatalogue(ports: CataloguePorts): Catalogue {
       }
       return slugs;
     },
+    stop: () => void (stopped = true),
   };
 }
 
