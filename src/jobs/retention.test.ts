@@ -34,7 +34,7 @@ function retention(settings: Partial<typeof DEFAULT_SETTINGS> = {}) {
   /** Runs it to its end, its pauses included. */
   async function run() {
     const running = { done: false };
-    void Promise.resolve(job.run()).then(() => {
+    void Promise.resolve(job.run()).finally(() => {
       running.done = true;
     });
     while (!running.done) {
