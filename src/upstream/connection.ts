@@ -45,6 +45,8 @@ export interface WireReply {
 export interface ConnectionOwner {
   release(connection: Connection): void;
   closed(connection: Connection): void;
+  /** The reader of a reply has to wait. */
+  behind(): void;
 }
 
 /** One socket, one exchange at a time. */
@@ -247,6 +249,7 @@ export class Connection {
       read: body.read,
       pause: () => {
         if (this.#body === body) this.#pause();
+        this.#owner.behind();
       },
     });
     if (decoder.state() === "reading") return body;

@@ -11,6 +11,7 @@ import {
   type WireReply,
   type WireRequest,
 } from "./connection.ts";
+import { createGarbageCollector } from "./garbage.ts";
 import { receiveBufferSetter } from "./socket-options.ts";
 import { TransportError } from "./transport-error.ts";
 
@@ -60,6 +61,7 @@ export function createHttp1Client(clock: Clock): Http1Client {
   const boundReceiveBuffer = receiveBufferSetter(RECEIVE_BUFFER_BYTES);
   const idle = new Map<string, Connection[]>();
   const all = new Set<Connection>();
+  const garbage = createGarbageCollector(clock);
   let sweep: Timer | null = null;
 
   function sweepIdle(): void {
@@ -88,6 +90,7 @@ export function createHttp1Client(clock: Clock): Http1Client {
       const at = waiting?.indexOf(connection) ?? -1;
       if (at >= 0) waiting!.splice(at, 1);
     },
+    behind: garbage.soon,
   };
 
   function takeIdle(origin: Origin): Connection | null {
@@ -152,6 +155,7 @@ export function createHttp1Client(clock: Clock): Http1Client {
     openConnections: () => all.size,
     stop() {
       sweep?.cancel();
+      garbage.stop();
       for (const connection of all) connection.destroy();
       idle.clear();
     },
