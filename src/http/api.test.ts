@@ -529,6 +529,92 @@ describe("an admin by token gets", () => {
   });
 });
 
+describe("with a dashboard session", () => {
+  const PASSWORDS = { admin: "a long enough password", guest: "another long password" };
+  const cookies = { admin: "", guest: "" };
+  beforeAll(async () => {
+    const auth = "/api/dashboard-auth";
+    await service.adminJson(`${auth}/password/setup`, {
+      method: "POST",
+      json: { password: PASSWORDS.admin },
+    });
+    await service.adminJson("/api/settings", { method: "PUT", json: { guestAccessEnabled: true } });
+    await service.adminJson(`${auth}/guest-password`, { method: "PUT", json: { password: PASSWORDS.guest } });
+    for (const role of ["admin", "guest"] as const) {
+      const reply = await service.fetch(`${auth}/password/login`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ password: PASSWORDS[role] }),
+      });
+      cookies[role] = reply.headers.get("set-cookie")!.split(";")[0]!;
+    }
+  });
+  const as = (role: keyof typeof cookies, path: string, init: RequestInit = {}) =>
+    service.fetch(path.replaceAll("{one}", service.accountIds[0]!), {
+      ...init,
+      headers: { ...init.headers, cookie: cookies[role] },
+    });
+  const readable = SCENARIOS.filter(
+    ({ method = "GET", path, status }) =>
+      method === "GET" && status === 200 && !/\{two\}|\{three\}/.test(path),
+  );
+  const hidden = /^\/api\/(audit-logs|firewall)/;
+
+  test.each(readable.map(({ path }) => path))("an admin reads %s", async (path) => {
+    const reply = await as("admin", path);
+    expect(reply.status).toBe(200);
+    const text = await reply.text();
+    for (const secret of [...secrets, ...Object.values(PASSWORDS), cookies.admin])
+      expect(text).not.toInclude(secret);
+  });
+  test.each(readable.map(({ path }) => path))("a guest reads %s without anybody's address", async (path) => {
+    const reply = await as("guest", path);
+    expect(reply.status).toBe(hidden.test(path) ? 403 : 200);
+    const text = await reply.text();
+    expect(text).not.toMatch(/(one|two)@example\.com/);
+    for (const secret of secrets) expect(text).not.toInclude(secret);
+  });
+  test("a guest changes nothing, on any route", async () => {
+    const { paths } = await service.adminJson<{ paths: Record<string, Record<string, unknown>> }>(
+      "/api/openapi.json",
+    );
+    for (const [path, methods] of Object.entries(paths)) {
+      if (path.startsWith("/api/dashboard-auth")) continue;
+      for (const method of Object.keys(methods).filter((name) => name !== "get")) {
+        const reply = await as("guest", path.replaceAll(/\{\w+\}/g, service.accountIds[0]!), {
+          method: method.toUpperCase(),
+        });
+        expect(`${method} ${path} ${await reply.text()}`).toInclude("read_only_access");
+      }
+    }
+  });
+  test("an admin's cookie is worth nothing on another site's page", async () => {
+    const path = "/api/accounts/{one}/pause";
+    for (const headers of [{ origin: "https://evil.example" }, { "sec-fetch-site": "cross-site" }] as Record<
+      string,
+      string
+    >[])
+      expect([401, 403]).toContain((await as("admin", path, { method: "POST", headers })).status);
+    const here = { origin: service.url, "sec-fetch-site": "same-origin" };
+    expect((await as("admin", path, { method: "POST", headers: here })).status).toBe(200);
+    expect(
+      (await as("admin", "/api/accounts/{one}/reactivate", { method: "POST", headers: here })).status,
+    ).toBe(200);
+  });
+  test("an export needs the password once more", async () => {
+    const exported = (body: unknown) =>
+      as("admin", "/api/accounts/{one}/export/auth", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    expect((await exported({})).status).toBe(403);
+    expect((await exported({ password: "wrong" })).status).toBe(403);
+    const right = await exported({ password: PASSWORDS.admin });
+    expect(`${right.status} ${await right.text()}`).toStartWith("200");
+  });
+});
+
 describe("nobody", () => {
   test("gets into any route that is registered, whatever the method says", async () => {
     const { paths } = await service.adminJson<{ paths: Record<string, Record<string, unknown>> }>(
