@@ -132,7 +132,7 @@ export function dashboardAuthRoutes(ports: SignInPorts & { admin: Admin; signIn:
     throttle.succeeded(admin.askerOf(request).client);
   }
 
-  return new Elysia({ prefix: "/api/dashboard-auth" })
+  return new Elysia({ prefix: "/api/dashboard-auth", detail: { tags: ["Sign-in"] } })
     .get(
       "/session",
       ({ request }) => state(admin.askerOf(request)),

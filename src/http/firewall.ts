@@ -82,7 +82,7 @@ export function firewallRoutes(ports: {
   }
 
   const list = t.Optional(t.Array(t.String({ maxLength: 256 })));
-  return new Elysia({ prefix: "/api/firewall" })
+  return new Elysia({ prefix: "/api/firewall", detail: { tags: ["Settings"] } })
     .get(
       "/",
       ({ request }) => view(admin.askerOf(request).client),

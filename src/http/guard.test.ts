@@ -10,7 +10,6 @@ import {
   CLI_TOKEN_PREFIX,
   createGuard,
   type Asker,
-  NO_SIGN_IN,
   type Role,
   type SessionAnswer,
   type SignIn,
@@ -18,6 +17,14 @@ import {
 
 const TOKEN = "right-token";
 const CLI_TOKEN = `${CLI_TOKEN_PREFIX}of-this-run`;
+
+/** While there is no sign-in: no sessions, no password. */
+const NO_SIGN_IN: SignIn = {
+  sessionOf: () => ({ kind: "none" }),
+  passwordSet: () => false,
+  totpConfigured: () => false,
+  confirm: () => Promise.resolve(),
+};
 
 interface Options {
   token?: boolean;

@@ -43,14 +43,6 @@ export interface SignIn {
   confirm(asker: Asker, password: string | undefined): Promise<void>;
 }
 
-/** While there is no sign-in: no sessions, no password. */
-export const NO_SIGN_IN: SignIn = {
-  sessionOf: () => ({ kind: "none" }),
-  passwordSet: () => false,
-  totpConfigured: () => false,
-  confirm: () => Promise.resolve(),
-};
-
 export interface GuardPorts {
   /** CODEX_LB_ADMIN_API_TOKEN; null: not set. */
   adminToken: Secret | null;

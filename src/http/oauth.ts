@@ -21,7 +21,7 @@ export function oauthRoutes({ admin, logins }: { admin: Admin; logins: LoginFlow
     };
   }
 
-  return new Elysia({ prefix: "/api/oauth" })
+  return new Elysia({ prefix: "/api/oauth", detail: { tags: ["Accounts"] } })
     .post(
       "/start",
       async ({ request, body }) => {
