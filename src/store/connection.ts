@@ -37,6 +37,8 @@ export function openConnection(
     client = new Sqlite(path, { timeout: busyTimeoutMs });
     client.pragma("journal_mode = WAL");
     client.pragma("synchronous = NORMAL");
+    // Savepoints and sorts keep their scratch in memory: files of a few kilobytes would be made and deleted all the time.
+    client.pragma("temp_store = MEMORY");
     client.pragma(`cache_size = -${CACHE_KIB}`);
     const orm = drizzle({ client });
     applyMigrations(client, orm, { path, migrationsFolder });

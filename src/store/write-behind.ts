@@ -104,27 +104,31 @@ export function createWriteBehind(options: WriteBehindOptions): WriteBehind {
     else if (depth() > 0) wake(flushEveryMs, false);
   }
 
-  /** One transaction. False when the database took nothing. */
+  /**
+   * A transaction of finished requests, and one of everything else: nested in one, each would need a savepoint, which costs as
+   * much as its writes. False when the database took nothing.
+   */
   function writeBatch(): boolean {
     const records = finished.slice(0, maxBatch);
     const batch = [...pending.entries().take(maxBatch - records.length)];
-    let refused = 0;
     try {
-      store.transaction(() => {
-        refused = writeRequests(records);
-        for (const [what, write] of batch) if (!accepted(what, write)) refused++;
-      });
+      dropped += writeRequests(records);
+      finished.splice(0, records.length);
+      if (batch.length > 0) dropped += writeOthers(batch);
+      for (const [what] of batch) pending.delete(what);
     } catch (error) {
       if (!failing) log.error("write-behind flush failed", { code: codeOf(error), depth: depth() });
       failing = true;
       return false;
     }
-    finished.splice(0, records.length);
-    for (const [what] of batch) pending.delete(what);
-    dropped += refused;
     if (failing) log.info("write-behind flush works again", { depth: depth() });
     failing = false;
     return true;
+  }
+
+  /** How many the database refused. */
+  function writeOthers(batch: readonly [what: string, write: () => void][]): number {
+    return store.transaction(() => batch.filter(([what, write]) => !accepted(what, write)).length);
   }
 
   /** All together; when one of them is at fault, one by one. How many were given up. */
