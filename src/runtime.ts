@@ -44,6 +44,7 @@ import { createServing } from "./proxy/serve.ts";
 import { createSideCalls } from "./proxy/side-calls.ts";
 import { createSocketRelay } from "./proxy/socket.ts";
 import { createDialer } from "./proxy/socket-upstream.ts";
+import { createKeptResponses } from "./proxy/kept-responses.ts";
 import { createCompactRelay, createTranslatedRelay } from "./proxy/translated.ts";
 import { createMediaRelay } from "./proxy/translated-media.ts";
 import { createKeyHistory } from "./store/key-history.ts";
@@ -229,7 +230,8 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     const knownModels = catalogue.slugs();
     return { knownModels, modelRules: usableRules(settings().modelRules, knownModels) };
   };
-  const translated = { serving, clock, drain, names, requestContext };
+  const kept = createKeptResponses(clock);
+  const translated = { serving, clock, drain, names, kept, requestContext };
 
   const accountJobs = createAccountJobs({
     pool,

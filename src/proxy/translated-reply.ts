@@ -39,15 +39,22 @@ function parse(data: string): unknown {
   }
 }
 
+export interface Translation {
+  dialect: Dialect;
+  context: ReplyContext;
+  /** Sees each event too; null: nobody does. */
+  onEvent: ((event: unknown) => void) | null;
+}
+
 export function streamTranslated(
   reply: CommittedReply,
   options: RelayOptions,
-  dialect: Dialect,
-  context: ReplyContext,
+  { dialect, context, onEvent }: Translation,
 ): ReadableStream<Uint8Array> {
   const reducer = dialect.createStream(context);
   let text = "";
   const feed = eventFeed(reply, (event) => {
+    onEvent?.(event);
     text += reducer.push(event);
   });
   return streamReply(reply, options, {
@@ -65,13 +72,15 @@ export function streamTranslated(
 export async function collectTranslated(
   reply: CommittedReply,
   options: RelayOptions,
-  dialect: Dialect,
-  context: ReplyContext,
+  { dialect, context, onEvent }: Translation,
 ): Promise<HttpReply | null> {
   const collector = dialect.createCollector(context);
   const following = followReply(reply, options);
   const how = await following.run(
-    eventFeed(reply, (event) => collector.push(event)),
+    eventFeed(reply, (event) => {
+      onEvent?.(event);
+      collector.push(event);
+    }),
     () => {},
   );
   if (following.ended()) return null;

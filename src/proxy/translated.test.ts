@@ -390,7 +390,41 @@ describe("what upstream sees", () => {
 });
 
 describe("the rest of /v1", () => {
-  test("previous_response_id is answered with the error on which clients send everything", async () => {
+  test("a previous response and items by reference are sent in full, as long as we remember them", async () => {
+    const first: Json = await (await post("/v1/responses", { model: "gpt-5.5", input: "one" })).json();
+    const message = first.output.at(-1);
+    await post("/v1/responses", { model: "gpt-5.5", input: "two", previous_response_id: first.id });
+    await post("/v1/responses", {
+      model: "gpt-5.5",
+      input: [
+        { role: "user", content: "one" },
+        { type: "item_reference", id: message.id },
+        { role: "user", content: "two" },
+      ],
+    });
+    const texts = asked()
+      .slice(1)
+      .map(({ input }: Json) => input.flatMap((item: Json) => item.content?.[0].text ?? []));
+    expect(texts).toEqual([
+      ["one", "Simulated answer to: one", "two"],
+      ["one", "Simulated answer to: one", "two"],
+    ]);
+    expect(asked().some((body) => "previous_response_id" in body)).toBe(false);
+  });
+
+  test("a response that was not to be stored is forgotten", async () => {
+    const first: Json = await (
+      await post("/v1/responses", { model: "gpt-5.5", input: "one", store: false })
+    ).json();
+    const reply = await post("/v1/responses", {
+      model: "gpt-5.5",
+      input: "two",
+      previous_response_id: first.id,
+    });
+    expect(((await reply.json()) as Json).error.code).toBe("previous_response_not_found");
+  });
+
+  test("an unknown previous_response_id is answered with the error on which clients send everything", async () => {
     const reply = await post("/v1/responses", {
       model: "gpt-5.5",
       input: "hi",

@@ -4,6 +4,7 @@ import { conversationKeys } from "../core/affinity.ts";
 import type { Dialect, ReplyContext, RequestContext, TranslatedRequest } from "../core/dialects/dialect.ts";
 import { responsesDialect } from "../core/dialects/responses.ts";
 import { CodedError } from "../core/errors.ts";
+import { isObject } from "../core/dialects/parse.ts";
 import { asRecord, asText } from "../core/json-read.ts";
 import type { Clock } from "../ports.ts";
 import type { CallerNames } from "../upstream/json-call.ts";
@@ -11,6 +12,7 @@ import type { ReplyHeaders } from "./answers.ts";
 import { plainBody, readBody, type RequestFacts } from "./client-request.ts";
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
+import type { KeptResponses } from "./kept-responses.ts";
 import { relayReply } from "./relay.ts";
 import { presenceOf } from "./responses.ts";
 import {
@@ -38,6 +40,7 @@ export interface TranslatedPorts {
   drain: Drain;
   /** What upstream is told of clients that do not name themselves. */
   names: CallerNames;
+  kept: KeptResponses;
   /** Models of the pool and the names that stand for others, as they are now. */
   requestContext(): RequestContext;
 }
@@ -48,14 +51,16 @@ export type TranslatedRelay = (request: Request, dialect: Dialect, caller: Calle
 export function createTranslatedRelay(ports: TranslatedPorts): TranslatedRelay {
   return async (request, dialect, caller) => {
     const client = presenceOf(request.signal);
-    let translated: TranslatedRequest;
+    let read: Awaited<ReturnType<typeof translate>>;
     try {
-      translated = await translate(ports, request, dialect);
+      read = await translate(ports, request, { dialect, caller });
     } catch (error) {
       return refuseUnread(ports.serving, { request, caller, error }, (coded) =>
         errorResponse(dialect, coded, caller.origin.requestId),
       );
     }
+    const { translated, onEvent } = read;
+    const who = { client, requestId: caller.origin.requestId };
     return ports.serving.serve({
       ...upstreamRequest(ports, request, translated, caller),
       caller,
@@ -63,7 +68,7 @@ export function createTranslatedRelay(ports: TranslatedPorts): TranslatedRelay {
       path: "/codex/responses",
       observe: true,
       whole: !translated.stream,
-      shape: translatedShape(ports, dialect, translated, { client, requestId: caller.origin.requestId }),
+      shape: translatedShape(ports, dialect, translated, who, onEvent),
     });
   };
 }
@@ -76,7 +81,7 @@ export function createCompactRelay(
     const client = presenceOf(request.signal);
     let translated: TranslatedRequest;
     try {
-      translated = await translate(ports, request, responsesDialect);
+      ({ translated } = await translate(ports, request, { dialect: responsesDialect, caller }));
     } catch (error) {
       return refuseUnread(ports.serving, { request, caller, error }, (coded) =>
         errorResponse(responsesDialect, coded, caller.origin.requestId),
@@ -95,14 +100,24 @@ export function createCompactRelay(
   };
 }
 
+/**
+ * Over HTTP the backend refuses `previous_response_id` ("Unsupported parameter"): with `store: false` a response lives on in its
+ * WebSocket only. What such ids stand for is therefore put in their place.
+ */
 async function translate(
   ports: TranslatedPorts,
   request: Request,
-  dialect: Dialect,
-): Promise<TranslatedRequest> {
-  const translated = dialect.toResponsesRequest(await readJson(request), ports.requestContext());
-  refusePreviousResponse(translated);
-  return translated;
+  { dialect, caller }: { dialect: Dialect; caller: Caller },
+): Promise<{ translated: TranslatedRequest; onEvent: ((event: unknown) => void) | null }> {
+  const body = await readJson(request);
+  const context = ports.requestContext();
+  if (dialect.name !== "responses" || !isObject(body)) {
+    return { translated: dialect.toResponsesRequest(body, context), onEvent: null };
+  }
+  const owner = caller.origin.apiKeyId ?? "";
+  const translated = dialect.toResponsesRequest(ports.kept.resolve(body, owner), context);
+  const isKept = body.store !== false;
+  return { translated, onEvent: isKept ? ports.kept.keeping(owner, translated.body.input) : null };
 }
 
 function upstreamRequest(
@@ -150,19 +165,6 @@ export async function readJson(request: Request): Promise<unknown> {
   } catch {
     throw new CodedError("invalid_json", "The request body is not valid JSON.", { status: 400 });
   }
-}
-
-/**
- * Over HTTP the backend refuses `previous_response_id` ("Unsupported parameter"): with `store: false` a response lives on in its
- * WebSocket only. This is the error on which clients send the whole conversation instead.
- */
-function refusePreviousResponse({ body }: TranslatedRequest): void {
-  if (body.previous_response_id === undefined) return;
-  throw new CodedError(
-    "previous_response_not_found",
-    "previous_response_id: the Codex backend stores no responses. Send the whole conversation as input.",
-    { status: 400, param: "previous_response_id" },
-  );
 }
 
 /**
@@ -231,6 +233,7 @@ function translatedShape(
   dialect: Dialect,
   translated: TranslatedRequest,
   who: { client: ClientPresence; requestId: string },
+  onEvent: ((event: unknown) => void) | null,
 ): AnswerShape {
   const context: ReplyContext = {
     reply: translated.reply,
@@ -251,12 +254,12 @@ function translatedShape(
       const upstreams = dialect.name === "responses" ? reply.headers : [];
       const all = { ...Object.fromEntries(upstreams), ...ours(headers) };
       if (!translated.stream) {
-        const whole = await collectTranslated(reply, options, dialect, context);
+        const whole = await collectTranslated(reply, options, { dialect, context, onEvent });
         return whole === null
           ? new Response(null, { status: CLIENT_CLOSED_REQUEST })
           : jsonResponse(whole, all);
       }
-      return new Response(streamTranslated(reply, options, dialect, context), {
+      return new Response(streamTranslated(reply, options, { dialect, context, onEvent }), {
         headers: { ...all, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
       });
     },
