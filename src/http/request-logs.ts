@@ -9,8 +9,8 @@ import { isoTime } from "./admin.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1_000;
-/** Counting stops here: beyond it nobody pages by number, and an exact count would read the whole log. */
-const COUNTED_AT_MOST = 10_000;
+/** Counting looks at so many rows: beyond them nobody pages by number, and an exact count would read the whole log. */
+const COUNTED_AMONG = 5_000;
 /** More values in one filter are a mistake, and each is a range of an index to walk. */
 const MAX_VALUES = 100;
 const MAX_SEARCH_CHARS = 200;
@@ -59,12 +59,12 @@ export function requestLogRoutes(ports: { requestLog: RequestLog; apiKeys: Pick<
         const offset = asked.cursor === undefined ? (asked.offset ?? 0) : 0;
         const cursor = asked.cursor === undefined ? {} : { cursor: readCursor(asked.cursor) };
         const { rows, nextCursor } = requestLog.page(filter, { limit, offset, ...cursor });
-        const total = requestLog.count(filter, COUNTED_AT_MOST);
+        const counted = requestLog.countAmong(filter, COUNTED_AMONG);
         return {
           requests: rows.map(requestEntry),
           // Whoever pages by number must not be told of fewer rows than they have seen.
-          total: Math.max(total, offset + rows.length),
-          totalIsAtLeast: total === COUNTED_AT_MOST,
+          total: Math.max(counted.rows, offset + rows.length),
+          totalIsAtLeast: !counted.isAll,
           hasMore: nextCursor !== null,
           nextCursor: nextCursor && writeCursor(nextCursor),
         };

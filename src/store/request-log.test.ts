@@ -118,8 +118,8 @@ describe("the request log filtered by", () => {
     } while (cursor);
     expect(paged).toEqual(expected);
     expect(ids(requestLog.page(filter, { limit: 7, offset: 5 }).rows)).toEqual(expected.slice(5, 12));
-    expect(requestLog.count(filter, 10_000)).toBe(expected.length);
-    expect(requestLog.count(filter, 3)).toBe(Math.min(3, expected.length));
+    expect(requestLog.countAmong(filter, 10_000)).toEqual({ rows: expected.length, isAll: true });
+    expect(requestLog.countAmong(filter, 3).rows).toBeLessThanOrEqual(Math.min(3, expected.length));
   });
 
   test.each(filters)("%s neither scans nor sorts", (_, filter) => {

@@ -146,17 +146,23 @@ export function createRequestLog({ client, orm }: Connection) {
     return sets;
   }
 
-  /** The query for the keys of the matching rows, newest first; null when nothing can match. */
-  function matching(filter: RequestFilter, below: RequestCursor | undefined) {
+  /** The most selective filter's arms, and what is left to check row by row; null when nothing can match. */
+  function planned(filter: RequestFilter, below: RequestCursor | undefined) {
     const range = timeRange(filter, below);
     const sets = armSets(filter);
-    if (sets.length === 0) return merge([{ index: "requests_time", where: "TRUE", values: [] }], range);
+    if (sets.length === 0) return { range, driver: [EVERYTHING], others: [] };
     const [driver, ...others] = sets
       .map((arms) => ({ arms, rows: probe(arms, range) }))
       .toSorted((one, other) => one.rows - other.rows)
       .map(({ arms }) => arms);
     if (!driver || driver.length === 0) return null;
-    return merge(driver, [range, ...others.map(anyOf)].reduce(both));
+    return { range, driver, others: others.map(anyOf) };
+  }
+
+  /** The query for the keys of the matching rows, newest first; null when nothing can match. */
+  function matching(filter: RequestFilter, below: RequestCursor | undefined) {
+    const plan = planned(filter, below);
+    return plan && merge(plan.driver, [plan.range, ...plan.others].reduce(both));
   }
 
   function probe(arms: Arm[], range: Condition): number {
@@ -185,12 +191,23 @@ export function createRequestLog({ client, orm }: Connection) {
       return { rows, nextCursor: last ? { requestedAtMs: last.requestedAtMs, id: last.id } : null };
     },
 
-    /** How many rows match, counted up to `cap`. */
-    count(filter: RequestFilter, cap: number): number {
-      const query = matching(filter, undefined);
-      if (!query) return 0;
-      const sql = `SELECT count(*) AS value FROM (${query.sql} LIMIT ?)`;
-      return (client.prepare(sql).get(...query.values, cap) as { value: number }).value;
+    /**
+     * How many rows match among the newest `visited` that the most selective filter finds, and whether those were all: what a
+     * page can afford to say about a log of any size.
+     */
+    countAmong(filter: RequestFilter, visited: number): { rows: number; isAll: boolean } {
+      const plan = planned(filter, undefined);
+      if (!plan) return { rows: 0, isAll: true };
+      const found = merge(plan.driver, plan.range);
+      const rest = plan.others.reduce(both, ANY);
+      const sql = `
+        SELECT count(*) AS seen, coalesce(sum(${rest.where}), 0) AS rows
+        FROM (SELECT id FROM (${found.sql} LIMIT ?)) ${plan.others.length > 0 ? "JOIN requests USING (id)" : ""}`;
+      const { seen, rows } = client.prepare(sql).get(...rest.values, ...found.values, visited) as {
+        seen: number;
+        rows: number;
+      };
+      return { rows, isAll: seen < visited };
     },
 
     /** What the log can be filtered by. Names are not known here. */
@@ -217,6 +234,9 @@ interface Condition {
   where: string;
   values: unknown[];
 }
+
+const ANY: Condition = { where: "TRUE", values: [] };
+const EVERYTHING: Arm = { index: "requests_time", ...ANY };
 
 function equalArms(column: string, index: string, values: string[]): Arm[] {
   return values.map((value) => ({ index, where: `${column} = ?`, values: [value] }));
