@@ -44,7 +44,7 @@ test.each([
   complete(kept, "r1", made);
   clock.advance(laterMs);
   expect(() => kept.resolve({ previous_response_id: "r1", input: "on" }, "")).toThrow(
-    expect.objectContaining({ code: "previous_response_not_found", status: 400 }) as unknown as CodedError,
+    expect.objectContaining({ code: "previous_response_not_found", status: 400 }),
   );
 });
 
