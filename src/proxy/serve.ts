@@ -165,6 +165,8 @@ export function createServing(ports: ServePorts): Serving {
     const event = observer.rateLimits();
     const reading = event === null ? null : readRateLimitsEvent(event, now);
     if (reading) pool.read(account.id, reading);
+    const turnState = observer.turnState();
+    if (turnState) pool.affinity.set({ kind: "turn_state", key: turnState }, account.id, now);
     const { responseId } = observer.summary();
     if (responseId) pool.affinity.set({ kind: "response", key: responseId }, account.id, now);
   }

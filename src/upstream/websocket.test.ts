@@ -77,7 +77,7 @@ function frame(first: number, payload: Uint8Array | string): Buffer {
         ? Buffer.from([first, 126, body.length >> 8, body.length & 0xff])
         : Buffer.concat([
             Buffer.from([first, 127, 0, 0, 0, 0]),
-            Buffer.from(new Uint32Array([body.length]).buffer).reverse(),
+            Buffer.from([24, 16, 8, 0].map((shift) => body.length >> shift)),
           ]);
   return Buffer.concat([head, body]);
 }

@@ -139,13 +139,12 @@ function openSocket(exchange: Exchange, reply: WireReply, random: Random): Upstr
   }
   /** The next message among the bytes that are here; null when there is none. */
   function next(): Buffer | null {
-    while (!end) {
-      const frame = reader.next();
+    for (;;) {
+      const frame = end ? null : reader.next();
       if (frame === null) return null;
       const message = take(frame);
       if (message) return message;
     }
-    return null;
   }
   async function wait(pending: Promise<Uint8Array | null>): Promise<Buffer | null> {
     let bytes: Uint8Array | null | Promise<Uint8Array | null> = pending;
@@ -178,7 +177,7 @@ function openSocket(exchange: Exchange, reply: WireReply, random: Random): Upstr
           if (found || end) return found;
         }
       } catch (error) {
-        return wait(Promise.reject(error as TransportError));
+        return wait(Promise.reject(error));
       }
     },
     send: (message) => write(OPCODE.text, message),
