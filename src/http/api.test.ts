@@ -549,11 +549,11 @@ describe("with a dashboard session", () => {
       cookies[role] = reply.headers.get("set-cookie")!.split(";")[0]!;
     }
   });
-  const as = (role: keyof typeof cookies, path: string, init: RequestInit = {}) =>
-    service.fetch(path.replaceAll("{one}", service.accountIds[0]!), {
-      ...init,
-      headers: { ...init.headers, cookie: cookies[role] },
-    });
+  const as = (role: keyof typeof cookies, path: string, init: RequestInit = {}) => {
+    const headers = new Headers(init.headers);
+    headers.set("cookie", cookies[role]);
+    return service.fetch(path.replaceAll("{one}", service.accountIds[0]!), { ...init, headers });
+  };
   const readable = SCENARIOS.filter(
     ({ method = "GET", path, status }) =>
       method === "GET" && status === 200 && !/\{two\}|\{three\}/.test(path),
