@@ -69,8 +69,8 @@ function compile(): void {
 
 /** The C library that this Bun, and so the executable, runs on: the addon has to match it. */
 function hostLibc(): "glibc" | "musl" {
-  const loader = `/lib/ld-musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`;
-  return existsSync(loader) ? "musl" : "glibc";
+  if (process.platform !== "linux") return "glibc";
+  return readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-") ? "musl" : "glibc";
 }
 
 const wanted = hashOfInputs();

@@ -4,7 +4,7 @@
  * so that exactly one addon is embedded. It cannot know the C library: the build says so with
  * `--define CODEX_LB_LIBC='"glibc"'` or `'"musl"'`; without it both Linux addons are embedded and one is chosen here.
  */
-import { existsSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type BetterSqlite3 from "better-sqlite3";
 
 declare const CODEX_LB_LIBC: "glibc" | "musl" | undefined;
@@ -32,6 +32,7 @@ export function loadSqlite(): typeof BetterSqlite3 {
   throw new Error(`SQLite is not available for ${process.platform} ${process.arch}`);
 }
 
+/** By what this process has loaded: musl's loader may be installed beside glibc. */
 function runsOnMusl(): boolean {
-  return existsSync(`/lib/ld-musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`);
+  return readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-");
 }
