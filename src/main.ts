@@ -58,6 +58,15 @@ async function run({ command, operands, settings, switches }: CommandLine): Prom
       const { importCommand } = await import("./cli/import.ts");
       return importCommand({ sources: operands, json: switches.has("json") }, config, ports);
     }
+    case "login": {
+      const { loginCommand } = await import("./cli/login.ts");
+      const method = switches.has("browser") ? "browser" : switches.has("device") ? "device" : null;
+      return loginCommand(method, config, ports);
+    }
+    case "admin": {
+      const { adminCommand } = await import("./cli/admin.ts");
+      return adminCommand(operands, config, ports);
+    }
   }
 }
 

@@ -51,7 +51,7 @@ import { createKeyHistory } from "./store/key-history.ts";
 import { openStore } from "./store/open.ts";
 import { createWriteBehind } from "./store/write-behind.ts";
 import { createHttp1Client } from "./upstream/http1.ts";
-import { userAgentOf } from "./upstream/json-call.ts";
+import { ORIGINATOR, userAgentOf } from "./upstream/json-call.ts";
 import { BROWSER_REDIRECT_URI, createOauth } from "./upstream/oauth.ts";
 import { createWebSocketClient } from "./upstream/websocket.ts";
 import { createWham, type WhamResult } from "./upstream/wham.ts";
@@ -75,8 +75,6 @@ const AFFINITY_TTL_MS: Record<AffinityKind, number> = {
   prompt_cache_key: 24 * HOUR_MS,
   thread: 24 * HOUR_MS,
 };
-/** The name under which our own calls go out. */
-const ORIGINATOR = "codex_cli_rs";
 /** Proxies between here and a browser close connections that are silent for a minute or so. */
 const LIVE_HEARTBEAT_MS = 15_000;
 

@@ -45,6 +45,21 @@ export const COMMANDS = {
       "data-dir": DATA_DIR,
     },
   },
+  login: {
+    summary: "Add an account by logging in at OpenAI: with a code on any device, or in a browser.",
+    operands: "",
+    flags: {
+      device: { type: "boolean", doc: "With a code to enter on any device (the default)." },
+      browser: { type: "boolean", doc: "With a browser on this machine, or its address pasted here." },
+      "data-dir": DATA_DIR,
+    },
+  },
+  admin: {
+    summary:
+      "Get back in: `admin reset-password` sets a new dashboard password and switches the second factor off.",
+    operands: "reset-password",
+    flags: { "data-dir": DATA_DIR },
+  },
 } satisfies Record<string, CommandSpec>;
 
 export type CommandName = keyof typeof COMMANDS;

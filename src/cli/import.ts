@@ -4,11 +4,11 @@ import { basename, join } from "node:path";
 import type { Config } from "../config.ts";
 import { MAX_AUTH_JSON_BYTES, readAuthJson } from "../core/credentials.ts";
 import { CodedError } from "../core/errors.ts";
-import { asRecord, asText } from "../core/json-read.ts";
+import { asText } from "../core/json-read.ts";
 import { newAccount } from "../core/new-account.ts";
 import type { Ports } from "../ports.ts";
-import { readHolder } from "../store/lock.ts";
-import { openStore } from "../store/open.ts";
+import type { Store } from "../store/open.ts";
+import { openWorkplace, type ServiceClient } from "./service.ts";
 
 /** One login that is in the pool now. */
 interface Imported {
@@ -27,9 +27,6 @@ interface Importer {
   importLogin(content: Uint8Array, fileName: string): Promise<Imported>;
   close(): void;
 }
-
-/** The service answers at once: it asks OpenAI nothing before it has stored a login. A token check may take this long. */
-const SERVICE_TIMEOUT_MS = 30_000;
 
 const ADVICE =
   "From now on codex-lb renews these logins. Do not go on using them in another program: refresh tokens rotate, so that " +
@@ -96,20 +93,12 @@ function resultLine(result: ImportResult): string {
   return `imported  ${result.email ?? result.accountId} (${result.planType}) from ${result.source}`;
 }
 
-/** The lock on the data directory says whether a service runs on it, and the holder's file where. */
 function openImporter(config: Config, ports: Ports): Importer {
-  try {
-    return databaseImporter(config, ports);
-  } catch (error) {
-    const inUse = error instanceof CodedError && error.code === "data_dir_in_use";
-    const url = inUse ? readHolder(config.dataDir)?.url : null;
-    if (!url) throw error;
-    return serviceImporter(url, config, ports);
-  }
+  const place = openWorkplace(config, ports);
+  return place.kind === "store" ? databaseImporter(place.store, ports) : serviceImporter(place.service);
 }
 
-function databaseImporter({ dataDir, encryptionKeyFile }: Config, { clock, log }: Ports): Importer {
-  const store = openStore({ dataDir, keyFile: encryptionKeyFile, clock, log });
+function databaseImporter(store: Store, { clock }: Ports): Importer {
   return {
     async importLogin(content) {
       const login = readAuthJson(content, clock.now());
@@ -126,41 +115,18 @@ function databaseImporter({ dataDir, encryptionKeyFile }: Config, { clock, log }
   };
 }
 
-function serviceImporter(url: string, { adminApiToken }: Config, { fetch }: Ports): Importer {
+function serviceImporter(service: ServiceClient): Importer {
   return {
     async importLogin(content, fileName) {
       const body = new FormData();
       body.append("auth_json", new File([content], fileName, { type: "application/json" }));
-      const headers = new Headers();
-      if (adminApiToken !== null) headers.set("authorization", `Bearer ${adminApiToken.reveal()}`);
-      const signal = AbortSignal.timeout(SERVICE_TIMEOUT_MS);
-      let response: Response;
-      try {
-        response = await fetch(`${url}/api/accounts/import`, { method: "POST", headers, body, signal });
-      } catch {
-        throw new CodedError(
-          "service_unreachable",
-          `codex-lb on ${url} did not answer. Is it stopping? Try again.`,
-        );
-      }
-      return readReply(response.status, asRecord(await response.json().catch(() => null)) ?? {});
+      const reply = await service.call("POST", "/api/accounts/import", body);
+      return {
+        accountId: asText(reply.accountId) ?? "",
+        email: asText(reply.email),
+        planType: asText(reply.planType) ?? "unknown",
+      };
     },
     close() {},
   };
-}
-
-function readReply(status: number, reply: Record<string, unknown>): Imported {
-  const accountId = asText(reply.accountId);
-  if (status < 300 && accountId !== null) {
-    return { accountId, email: asText(reply.email), planType: asText(reply.planType) ?? "unknown" };
-  }
-  if (status === 401) {
-    throw new CodedError(
-      "authentication_required",
-      "The running service asks for its admin token. Set CODEX_LB_ADMIN_API_TOKEN as it is set there, or stop the service first.",
-    );
-  }
-  const error = asRecord(reply.error) ?? {};
-  const message = asText(error.message) ?? `The service answered with status ${status}.`;
-  throw new CodedError(asText(error.code) ?? "service_error", message);
 }

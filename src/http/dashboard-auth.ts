@@ -5,7 +5,9 @@ import type { Secret } from "../core/secret.ts";
 import type { DashboardSession, DashboardSessions } from "../pool/dashboard-sessions.ts";
 import type { Passwords } from "../pool/passwords.ts";
 import type { SecondFactor } from "../pool/second-factor.ts";
+import { resetPassword } from "../pool/password-reset.ts";
 import type { Throttle } from "../pool/throttle.ts";
+import type { Random } from "../ports.ts";
 import { type Admin, isoTime } from "./admin.ts";
 import type { Asker, SignIn } from "./guard.ts";
 
@@ -18,6 +20,7 @@ export interface SignInPorts {
   /** Against guessing passwords, codes and the bootstrap token. */
   throttle: Throttle;
   guestsAllowed(): boolean;
+  random: Random;
   /** Told when somebody needs the one-time token. */
   bootstrapNeeded(): void;
 }
@@ -225,6 +228,22 @@ export function dashboardAuthRoutes(ports: SignInPorts & { admin: Admin; signIn:
         body: t.Optional(t.Object({ password: t.Optional(text) })),
         ...says("Removes password, second factor and guests: back to the first run, for this machine only."),
       },
+    )
+    .post(
+      "/password/reset",
+      async ({ request }) => {
+        if (admin.askerOf(request).actor !== "cli") {
+          throw new CodedError(
+            "read_only_access",
+            "This is for `codex-lb admin reset-password` on the machine itself.",
+            { status: 403 },
+          );
+        }
+        const password = await resetPassword(ports);
+        admin.audit(request, "password.reset", null);
+        return { password };
+      },
+      says("For the command line on the machine itself: a new password, everybody signed out."),
     )
     .put(
       "/guest-password",

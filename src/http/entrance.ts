@@ -62,6 +62,7 @@ export function createEntrance(ports: {
     secondFactor: createSecondFactor({ store, clock, random }),
     throttle,
     guestsAllowed: () => settings.get().guestAccessEnabled,
+    random,
     bootstrapNeeded: sayBootstrap,
   };
   const signIn = createSignIn(signInParts);

@@ -6,8 +6,6 @@ import { CodedError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { Clock, Log, Random, Timer } from "../ports.ts";
 import type { BrowserLogin, DevicePoll, DeviceStart, ExchangeResult, Oauth } from "../upstream/oauth.ts";
-import type { LoginImporter } from "./imports.ts";
-import type { Pool } from "./pool.ts";
 
 export type LoginMethod = "browser" | "device";
 
@@ -60,8 +58,8 @@ export interface LoginFlowsPorts {
     Oauth,
     "startBrowserLogin" | "exchangeCode" | "startDeviceLogin" | "pollDeviceLogin" | "exchangeDeviceCode"
   >;
-  importer: Pick<LoginImporter, "importLogin">;
-  pool: Pick<Pool, "get">;
+  importer: { importLogin(login: ChatGptLogin, options: { again: boolean }): Pick<Account, "id"> };
+  pool: { get(id: string): Account | null };
   listener: CallbackListener;
   clock: Clock;
   random: Random;

@@ -8,6 +8,9 @@ export interface CallerNames {
   userAgent: string;
 }
 
+/** Under which our own calls go out: the public client that our logins belong to (UPSTREAM F). */
+export const ORIGINATOR = "codex_cli_rs";
+
 /** `codex-lb/<version>`, the user agent of our own calls. */
 export function userAgentOf(version: string): string {
   return `codex-lb/${version}`;
