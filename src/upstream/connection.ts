@@ -45,8 +45,6 @@ export interface WireReply {
 export interface ConnectionOwner {
   release(connection: Connection): void;
   closed(connection: Connection): void;
-  /** The reader of a reply has to wait. */
-  behind(): void;
 }
 
 /** One socket, one exchange at a time. */
@@ -249,7 +247,6 @@ export class Connection {
       read: body.read,
       pause: () => {
         if (this.#body === body) this.#pause();
-        this.#owner.behind();
       },
     });
     if (decoder.state() === "reading") return body;

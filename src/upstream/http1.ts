@@ -11,7 +11,6 @@ import {
   type WireReply,
   type WireRequest,
 } from "./connection.ts";
-import { createGarbageCollector } from "./garbage.ts";
 import { receiveBufferSetter } from "./socket-options.ts";
 import { TransportError } from "./transport-error.ts";
 
@@ -62,7 +61,6 @@ export function createHttp1Client(clock: Clock): Http1Client {
   const boundReceiveBuffer = receiveBufferSetter(RECEIVE_BUFFER_BYTES);
   const idle = new Map<string, Connection[]>();
   const all = new Set<Connection>();
-  const garbage = createGarbageCollector(clock);
   let sweep: Timer | null = null;
 
   function sweepIdle(): void {
@@ -91,7 +89,6 @@ export function createHttp1Client(clock: Clock): Http1Client {
       const at = waiting?.indexOf(connection) ?? -1;
       if (at >= 0) waiting!.splice(at, 1);
     },
-    behind: garbage.soon,
   };
 
   function takeIdle(origin: Origin): Connection | null {
@@ -156,7 +153,6 @@ export function createHttp1Client(clock: Clock): Http1Client {
     openConnections: () => all.size,
     stop() {
       sweep?.cancel();
-      garbage.stop();
       for (const connection of all) connection.destroy();
       idle.clear();
     },
