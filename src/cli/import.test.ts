@@ -144,7 +144,7 @@ test.each([
   expect(output).toContain(message);
 });
 
-test("while a service runs on the data directory, it gets the file, with the admin token", async () => {
+test("while a service runs on the data directory, it gets the file, with the token that its owner can read", async () => {
   const received: { path: string; authorization: string | null; text: string }[] = [];
   const service = Bun.serve({
     port: 0,
@@ -173,9 +173,9 @@ test("while a service runs on the data directory, it gets the file, with the adm
     const text = authJson("ann");
     const good = write("good.json", text);
     const bad = write("bad.json", "{}");
-    expect(await run([good, bad], { env: { CODEX_LB_ADMIN_API_TOKEN: "admin-token" } })).toBe(1);
+    expect(await run([good, bad])).toBe(1);
     expect(output).toBe(`imported  ann@example.com (pro) from ${good}\nfailed    ${bad}: No login.\n`);
-    const seen = { path: "/api/accounts/import", authorization: "Bearer admin-token" };
+    const seen = { path: "/api/accounts/import", authorization: "Bearer clb-cli-token" };
     expect(received).toEqual([
       { ...seen, text },
       { ...seen, text: "{}" },
