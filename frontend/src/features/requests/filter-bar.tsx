@@ -1,5 +1,4 @@
 /** Above the log: what to look for, and which columns to show. */
-import { Popover } from "@kobalte/core/popover";
 import { useQuery } from "@tanstack/solid-query";
 import Columns3 from "lucide-solid/icons/columns-3";
 import X from "lucide-solid/icons/x";
@@ -10,6 +9,7 @@ import { dataOf, requestOptionsQuery } from "../../lib/queries.ts";
 import { requests as words } from "../../lib/strings.ts";
 import { Button } from "../../ui/button.tsx";
 import { Check, SelectField, Switch, TextField } from "../../ui/field.tsx";
+import { Popover } from "../../ui/popover.tsx";
 import { COLUMN_NAMES, chosen, setChosen } from "./columns.tsx";
 import { type createFilters, STATUSES } from "./filters.ts";
 
@@ -28,7 +28,10 @@ export function FilterBar(props: { filters: ReturnType<typeof createFilters>; ac
     typing = setTimeout(() => props.filters.set({ q: text.trim() }), TYPING_MS);
   };
   return (
-    <search class="mb-3 flex flex-wrap items-center gap-2" aria-label={f.label}>
+    <search
+      class="mb-3 flex flex-wrap items-center gap-2 max-sm:grid max-sm:grid-cols-2 max-sm:[&>:first-child]:col-span-2"
+      aria-label={f.label}
+    >
       <TextField
         label={f.search}
         hideLabel
@@ -51,7 +54,7 @@ export function FilterBar(props: { filters: ReturnType<typeof createFilters>; ac
       <SelectField
         label={f.account}
         hideLabel
-        selectClass="max-w-52"
+        selectClass="max-w-52 max-sm:w-full"
         value={values().accountId ?? ""}
         choices={[
           { value: "", label: f.allAccounts },
@@ -62,7 +65,7 @@ export function FilterBar(props: { filters: ReturnType<typeof createFilters>; ac
       <SelectField
         label={f.key}
         hideLabel
-        selectClass="max-w-44"
+        selectClass="max-w-44 max-sm:w-full"
         value={values().apiKeyId ?? ""}
         choices={[
           { value: "", label: f.allKeys },
@@ -73,7 +76,7 @@ export function FilterBar(props: { filters: ReturnType<typeof createFilters>; ac
       <SelectField
         label={f.model}
         hideLabel
-        selectClass="max-w-44"
+        selectClass="max-w-44 max-sm:w-full"
         value={values().model ?? ""}
         choices={[{ value: "", label: f.allModels }, ...models().map((value) => ({ value, label: value }))]}
         onChange={(model) => props.filters.set({ model })}
@@ -113,16 +116,19 @@ export function ColumnChoice() {
   const toggle = (name: (typeof COLUMN_NAMES)[number], on: boolean) =>
     setChosen(COLUMN_NAMES.filter((one) => (one === name ? on : chosen().includes(one))));
   return (
-    <Popover placement="bottom-end" gutter={4}>
-      <Popover.Trigger class="inline-flex h-8 items-center gap-1.5 rounded-md border border-line-strong bg-raised px-3 text-sm font-[550] hover:bg-hover max-lg:hidden">
-        <Columns3 size={15} />
-        {words.chooseColumns}
-      </Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Content
-          class="enter z-50 flex flex-col gap-2 rounded-lg border border-line bg-raised p-3 shadow-float outline-none"
-          aria-label={words.chooseColumns}
-        >
+    <Popover
+      label={words.chooseColumns}
+      buttonClass="inline-flex h-8 items-center gap-1.5 rounded-md border border-line-strong bg-raised px-3 text-sm font-[550] hover:bg-hover max-lg:hidden"
+      panelClass="p-3"
+      button={
+        <>
+          <Columns3 size={15} />
+          {words.chooseColumns}
+        </>
+      }
+    >
+      {() => (
+        <div class="flex flex-col gap-2">
           <For each={COLUMN_NAMES}>
             {(name) => (
               <Check
@@ -132,8 +138,8 @@ export function ColumnChoice() {
               />
             )}
           </For>
-        </Popover.Content>
-      </Popover.Portal>
+        </div>
+      )}
     </Popover>
   );
 }
