@@ -12,6 +12,7 @@ import { createEntrance } from "./http/entrance.ts";
 import { withPages } from "./http/firewall.ts";
 import { createCallbackListener } from "./http/login-callback.ts";
 import { createLiveEvents, LIVE_TICK_MS } from "./http/live-events.ts";
+import type { Client } from "./http/locality.ts";
 import { createLiveFeed } from "./http/live.ts";
 import { createMetrics, LAG_EVERY_MS } from "./http/metrics.ts";
 import { proxyRoutes, socketRoutes } from "./http/proxy.ts";
@@ -19,6 +20,7 @@ import { holderRoutes } from "./http/holder.ts";
 import { createHttpServer } from "./http/server.ts";
 import { v1Routes } from "./http/v1.ts";
 import { type Asked, createAccountJobs } from "./jobs/account-jobs.ts";
+import { createBackupJob } from "./jobs/backups.ts";
 import { createRetentionJob } from "./jobs/retention.ts";
 import { createScheduler } from "./jobs/scheduler.ts";
 import { createAccountUsageBook } from "./pool/account-usage.ts";
@@ -47,6 +49,7 @@ import { createDialer } from "./proxy/socket-upstream.ts";
 import { createKeptResponses } from "./proxy/kept-responses.ts";
 import { createCompactRelay, createTranslatedRelay } from "./proxy/translated.ts";
 import { createMediaRelay } from "./proxy/translated-media.ts";
+import { createBackups } from "./store/backups.ts";
 import { createKeyHistory } from "./store/key-history.ts";
 import { openStore } from "./store/open.ts";
 import { createWriteBehind } from "./store/write-behind.ts";
@@ -61,6 +64,13 @@ export interface Runtime {
   start(): Promise<{ url: string }>;
   /** Stops accepting, lets streams finish up to the drain limit, flushes and closes. Safe after a failed start. */
   stop(): Promise<void>;
+  /** The admin API in this process, with the rights of the data directory's owner: for the command line while no service runs. */
+  administer(path: string, init?: RequestInit): Promise<Response>;
+}
+
+export interface RuntimeOptions {
+  /** Everything in it is made up: the dashboard says so on every page. Default false. */
+  demo?: boolean;
 }
 
 /** Conversations remembered; at about 200 bytes each this is 20 MB at most. */
@@ -78,10 +88,15 @@ const AFFINITY_TTL_MS: Record<AffinityKind, number> = {
 /** Proxies between here and a browser close connections that are silent for a minute or so. */
 const LIVE_HEARTBEAT_MS = 15_000;
 
-export async function createRuntime(config: Config, ports: Ports): Promise<Runtime> {
+export async function createRuntime(
+  config: Config,
+  ports: Ports,
+  { demo = false }: RuntimeOptions = {},
+): Promise<Runtime> {
   const { clock, random, log, fetch } = ports;
   const store = openStore({ dataDir: config.dataDir, keyFile: config.encryptionKeyFile, clock, log });
   const writes = createWriteBehind({ store, clock, log });
+  const backups = createBackups(store);
   const liveSettings = createLiveSettings({
     stored: store.settings.get(),
     save: (values, expectedVersion) => store.settings.put(values, { expectedVersion, nowMs: clock.now() }),
@@ -262,6 +277,7 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
           sums: store.requests.pruneRollups,
         },
       }),
+      createBackupJob({ clock, log, settings, backups }),
       { name: "event loop lag", everyMs: () => LAG_EVERY_MS, run: metrics.tick },
       { name: "live events", everyMs: () => LIVE_TICK_MS, run: live.tick },
       { name: "live heartbeat", everyMs: () => LIVE_HEARTBEAT_MS, run: feed.heartbeat },
@@ -332,6 +348,8 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
     clock,
     log,
     version: VERSION,
+    demo,
+    backups,
     newRequestId,
     ready: () => !draining,
   });
@@ -433,8 +451,21 @@ export async function createRuntime(config: Config, ports: Ports): Promise<Runti
       writes.stop();
       store.close();
     },
+    administer(path, init = {}) {
+      const headers = new Headers(init.headers);
+      headers.set("authorization", `Bearer ${entrance.cliToken.reveal()}`);
+      return application.handle(new Request(`http://127.0.0.1${path}`, { ...init, headers }), THIS_PROCESS);
+    },
   };
 }
+
+const THIS_PROCESS: Client = {
+  ip: "127.0.0.1",
+  isLocal: true,
+  isSecure: true,
+  host: "127.0.0.1",
+  viaTrustedProxy: false,
+};
 
 /** Throws `invalid_setting` when only one of the two is set. */
 function tlsFiles({ tlsCertFile, tlsKeyFile }: Config) {

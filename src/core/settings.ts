@@ -24,6 +24,10 @@ export interface DashboardSettings {
   requestLogRetentionDays: number;
   usageHistoryRetentionDays: number;
   dashboardSessionTtlSeconds: number;
+  /** Hours from one scheduled copy of the database to the next; 0: none are made. */
+  backupIntervalHours: number;
+  /** Scheduled copies that are kept; older ones are deleted. Those that people made stay. */
+  backupKeep: number;
   /** Whoever knows the guest password may look, with e-mail addresses masked. */
   guestAccessEnabled: boolean;
   /** Addresses and networks that may use the proxy; empty: any. This machine always may. */
@@ -49,6 +53,8 @@ export const DEFAULT_SETTINGS: DashboardSettings = {
   requestLogRetentionDays: 90,
   usageHistoryRetentionDays: 90,
   dashboardSessionTtlSeconds: 43_200,
+  backupIntervalHours: 24,
+  backupKeep: 3,
   guestAccessEnabled: false,
   proxyAllowlist: [],
   dashboardAllowlist: [],
@@ -126,6 +132,8 @@ const CHECKS: Record<keyof DashboardSettings, Check> = {
   requestLogRetentionDays: whole(1, 3_650),
   usageHistoryRetentionDays: whole(1, 3_650),
   dashboardSessionTtlSeconds: whole(300, 30 * 86_400),
+  backupIntervalHours: whole(0, 24 * 30),
+  backupKeep: whole(1, 100),
   guestAccessEnabled: boolean,
   proxyAllowlist: networks,
   dashboardAllowlist: networks,

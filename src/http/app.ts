@@ -8,6 +8,7 @@ import type { LoginFlows } from "../pool/login-flows.ts";
 import type { LivePrices } from "../pool/live-prices.ts";
 import type { LiveSettings } from "../pool/live-settings.ts";
 import type { Clock, Log } from "../ports.ts";
+import type { Backups } from "../store/backups.ts";
 import type { Store } from "../store/open.ts";
 import { type ApiKeyRoutesPorts, apiKeyRoutes } from "./api-keys.ts";
 import { accountTrendRoutes } from "./account-trends.ts";
@@ -58,6 +59,9 @@ export interface ApplicationPorts
   clock: Clock;
   log: Log;
   version: string;
+  /** Shown in the session: everything here is made up. */
+  demo: boolean;
+  backups: Backups;
   newRequestId(): string;
   /** False while draining. */
   ready(): boolean;
@@ -151,7 +155,7 @@ function createRoutes(ports: ApplicationPorts, askerOf: (request: Request) => As
   const { rollups, windows, requestLog, apiKeys } = store;
   const admin = createAdmin({ clock, audit: store.audit, askerOf });
   const views = createAccountViews({ pool, usage: ports.accountUsage, clock });
-  const database = { dataDir: store.dataDir, path: store.databasePath, backup: store.backup };
+  const database = { dataDir: store.dataDir, path: store.databasePath, backups: ports.backups };
 
   const app = new Elysia({ normalize: true, aot: true })
     .onError(({ error, set }) => {
@@ -185,7 +189,9 @@ function createRoutes(ports: ApplicationPorts, askerOf: (request: Request) => As
     .use(apiKeyRoutes({ ...ports, admin, ledger: store.ledger, rollups }))
     .use(settingsRoutes({ admin, settings: ports.settings, totpConfigured: ports.signIn.totpConfigured }))
     .use(firewallRoutes({ admin, settings: ports.settings, trustedProxies: ports.trustedProxies }))
-    .use(dashboardAuthRoutes({ ...ports.signInParts, admin, signIn: ports.signIn, version }))
+    .use(
+      dashboardAuthRoutes({ ...ports.signInParts, admin, signIn: ports.signIn, version, demo: ports.demo }),
+    )
     .use(oauthRoutes({ admin, logins: ports.logins }))
     .use(priceRoutes({ admin, prices: ports.prices }))
     .use(operationsRoutes({ admin, audit: store.audit, database, version }))

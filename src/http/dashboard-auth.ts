@@ -71,7 +71,9 @@ const withPassword = { body: t.Object({ password: text }) };
 const withCode = { body: t.Object({ code: text }) };
 const says = (summary: string) => ({ detail: { summary } });
 
-export function dashboardAuthRoutes(ports: SignInPorts & { admin: Admin; signIn: SignIn; version: string }) {
+export function dashboardAuthRoutes(
+  ports: SignInPorts & { admin: Admin; signIn: SignIn; version: string; demo: boolean },
+) {
   const { admin, signIn, sessions, passwords, secondFactor, throttle, guestsAllowed } = ports;
 
   /** Starts a session in place of the one that the request came with: a new id at every change of what it may do. */
@@ -103,6 +105,7 @@ export function dashboardAuthRoutes(ports: SignInPorts & { admin: Admin; signIn:
       totpConfigured,
       bootstrapRequired,
       role: asker.role === "nobody" ? null : asker.role,
+      ...(ports.demo && { demo: true }),
       totpPending: asker.role === "nobody" && missing === "totp_required",
       guestAccessEnabled: guestsAllowed() && passwords.guestIsSet(),
       ...(asker.role === "nobody" ? {} : { version: ports.version }),

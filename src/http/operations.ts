@@ -1,8 +1,8 @@
 /** The audit log, backups, and facts about the running program. */
 import { statSync } from "node:fs";
-import { join } from "node:path";
 import { Elysia, t } from "elysia";
 import type { AuditStore } from "../store/audit.ts";
+import type { Backups } from "../store/backups.ts";
 import { type Admin, isoTime } from "./admin.ts";
 
 /** 0 when there is no such file. */
@@ -16,7 +16,7 @@ const MAX_LIMIT = 500;
 export interface OperationsRoutesPorts {
   admin: Admin;
   audit: Pick<AuditStore, "list">;
-  database: { dataDir: string; path: string; backup(path: string): Promise<void> };
+  database: { dataDir: string; path: string; backups: Backups };
   version: string;
 }
 
@@ -52,10 +52,7 @@ export function operationsRoutes({ admin, audit, database, version }: Operations
       "/backup",
       async ({ request }) => {
         const nowMs = admin.clock.now();
-        const stamp = isoTime(nowMs).replaceAll(/[:.]/g, "-");
-        const path = join(database.dataDir, "backups", `codex-lb-${stamp}.db`);
-        await database.backup(path);
-        const bytes = sizeOf(path);
+        const { path, bytes } = await database.backups.write("manual", nowMs);
         admin.audit(request, "backup.create", path, { bytes });
         return { path, bytes, createdAt: isoTime(nowMs) };
       },
