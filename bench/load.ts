@@ -100,7 +100,7 @@ export interface Client {
 const END_OF_CHUNKS = Buffer.from("\r\n0\r\n\r\n");
 
 /** Notices the end of a reply, whether it comes in chunks or with a length. */
-function replyEnd(): (bytes: Buffer) => boolean {
+export function replyEnd(): (bytes: Buffer) => boolean {
   let head: Buffer | null = Buffer.alloc(0);
   let left: number | null = null;
   let tail = Buffer.alloc(0);

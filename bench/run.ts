@@ -2,12 +2,30 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join, resolve } from "node:path";
+import { LOAD_CORE } from "./processes.ts";
 import { type Figure, meetsGoal, type Outcome, type Scenario } from "./scenario.ts";
+import { chatScenario } from "./scenarios/chat.ts";
+import { failoverScenario } from "./scenarios/failover.ts";
+import { frontierScenario } from "./scenarios/frontier.ts";
+import { largeBodyScenario } from "./scenarios/large-body.ts";
 import { latencyScenario } from "./scenarios/latency.ts";
+import { stalledScenario } from "./scenarios/stalled.ts";
+import { startScenario } from "./scenarios/start.ts";
+import { streamsScenario } from "./scenarios/streams.ts";
 import { throughputScenario } from "./scenarios/throughput.ts";
 import { startBench } from "./targets.ts";
 
-const SCENARIOS: readonly Scenario[] = [latencyScenario, throughputScenario];
+const SCENARIOS: readonly Scenario[] = [
+  latencyScenario,
+  throughputScenario,
+  frontierScenario,
+  streamsScenario,
+  chatScenario,
+  largeBodyScenario,
+  stalledScenario,
+  failoverScenario,
+  startScenario,
+];
 
 const root = resolve(import.meta.dir, "..");
 
@@ -27,6 +45,8 @@ async function main(argv: string[]): Promise<number> {
     );
     return 2;
   }
+  // The load shares its core with the upstream, never with what is measured.
+  Bun.spawnSync(["taskset", "-a", "-cp", String(LOAD_CORE), String(process.pid)]);
   const results: Result[] = [];
   for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
     console.log(`\n${scenario.name}: ${scenario.what}`);

@@ -111,7 +111,16 @@ export async function startBench(wanted: readonly TargetName[]): Promise<Bench> 
         return JSON.parse(text) as Record<string, unknown>;
       };
       await importAccounts(url, authDir);
-      const key = { key: "sk-clb-x" };
+      await adminJson("/api/settings", { method: "PUT", json: { apiKeyAuthEnabled: true } });
+      const key = await adminJson("/api/api-keys/", {
+        json: {
+          name: "benchmark",
+          limits: [
+            { limitType: "total_tokens", limitWindow: "weekly", maxValue: 1_000_000_000_000 },
+            { limitType: "cost_usd", limitWindow: "daily", maxValue: 1_000_000_000_000 },
+          ],
+        },
+      });
       targets.push({
         name: "codex-lb",
         origin: url,

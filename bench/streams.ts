@@ -1,0 +1,98 @@
+/** Many slow streams at once over raw sockets: when each event came, what was lost, who was cut. */
+import { requestBody, requestHead } from "./load.ts";
+import type { Target } from "./targets.ts";
+
+export interface StreamsResult {
+  /** Streams that saw their terminal event and a proper end. */
+  whole: number;
+  /** Deviations of the gaps between events from the expected one, ms, sorted. */
+  deviationsMs: number[];
+}
+
+export interface OpenStreams {
+  /** Streams that have begun to answer. */
+  begun(): number;
+  /** Resolves when all have ended. */
+  finished: Promise<StreamsResult>;
+  /** Stops reading all of them, as a client does that hangs. */
+  stall(): void;
+  close(): void;
+}
+
+const LAST_EVENT = Buffer.from("response.completed");
+const EVENT = Buffer.from("\nevent: ");
+
+/** Opens `count` streams, a few hundred at a time so that no backlog overflows. */
+export async function openStreams(
+  target: Target,
+  options: { count: number; gapMs: number; bodyBytes?: number; stallAtOnce?: boolean },
+): Promise<OpenStreams> {
+  const url = new URL(target.origin);
+  const body = requestBody(options.bodyBytes ?? 2_000);
+  const sockets: { pause(): void; terminate(): void }[] = [];
+  const deviationsMs: number[] = [];
+  let begun = 0;
+  let whole = 0;
+  let left = options.count;
+  const { promise: finished, resolve } = Promise.withResolvers<StreamsResult>();
+
+  async function open(index: number): Promise<void> {
+    let last = 0;
+    let complete = false;
+    let over = false;
+    function end(): void {
+      if (over) return;
+      over = true;
+      if (complete) whole++;
+      if (--left === 0) resolve({ whole, deviationsMs: deviationsMs.toSorted((a, b) => a - b) });
+    }
+    const socket = await Bun.connect({
+      hostname: url.hostname,
+      port: Number(url.port),
+      socket: {
+        data(self, bytes) {
+          const now = performance.now();
+          if (last === 0) {
+            begun++;
+            if (options.stallAtOnce) self.pause();
+          } else if (bytes.includes(EVENT) || bytes.subarray(0, 7).toString() === "event: ") {
+            deviationsMs.push(Math.abs(now - last - options.gapMs));
+          }
+          last = now;
+          if (bytes.includes(LAST_EVENT)) complete = true;
+          if (complete && bytes.subarray(-5).toString() === "0\r\n\r\n") {
+            end();
+            self.end();
+          }
+        },
+        close: end,
+        error: end,
+      },
+    });
+    socket.setNoDelay(true);
+    sockets.push(socket);
+    socket.write(requestHead(target, body.length, `stream-${index}`) + body);
+  }
+
+  for (let from = 0; from < options.count; from += 200) {
+    const batch = Math.min(200, options.count - from);
+    await Promise.all(Array.from({ length: batch }, (_, index) => open(from + index)));
+    await Bun.sleep(20);
+  }
+  return {
+    begun: () => begun,
+    finished,
+    stall: () => sockets.forEach((socket) => socket.pause()),
+    close: () => sockets.forEach((socket) => socket.terminate()),
+  };
+}
+
+/** Waits until `condition` holds, at most `limitMs`. */
+export async function until(condition: () => boolean, limitMs: number): Promise<boolean> {
+  const deadline = performance.now() + limitMs;
+  while (!condition()) {
+    if (performance.now() > deadline) return false;
+    await Bun.sleep(25);
+  }
+  return true;
+}
