@@ -45,7 +45,7 @@ export function createLocate(options: { trustedProxies: readonly Cidr[]; tls: bo
     const hops = (headers.get("x-forwarded-for") ?? "").split(",").slice(-MAX_HOPS);
     const facts = { isSecure, host, viaTrustedProxy: true };
     // Each proxy appends the address that it saw: the last one that is no proxy of ours is the client.
-    for (const hop of hops.reverse()) {
+    for (const hop of hops.toReversed()) {
       const ip = addressIn(hop);
       // Who forwarded it is known, for whom is not: never local.
       if (ip === null) break;

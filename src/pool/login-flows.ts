@@ -305,7 +305,7 @@ export function createLoginFlows(ports: LoginFlowsPorts): LoginFlows {
       return flow;
     },
     async stop() {
-      const work = underWay().map((flow) => flow.work);
+      const work = underWay().flatMap((flow) => flow.work ?? []);
       for (const flow of underWay()) finish(flow, failed("login_cancelled", "codex-lb was stopped."));
       await Promise.allSettled(work);
       await listener.close();

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { generateSecret, generateURI, verifySync } from "otplib";
 import { renderSVG } from "uqr";
+import { isEqualInConstantTime } from "../core/api-key.ts";
 import { CodedError } from "../core/errors.ts";
 import { Secret } from "../core/secret.ts";
 import type { Clock, Random } from "../ports.ts";
@@ -72,7 +73,8 @@ export function createSecondFactor(ports: {
       return { secret, otpauthUri, qrSvgDataUri };
     },
     confirm(secret, code) {
-      if (setup?.secret.reveal() !== secret || clock.now() - setup.startedAtMs > SETUP_LIMIT_MS) {
+      const isOpen = setup !== null && clock.now() - setup.startedAtMs <= SETUP_LIMIT_MS;
+      if (setup === null || !isOpen || !isEqualInConstantTime(setup.secret.reveal(), secret)) {
         throw new CodedError("totp_setup_expired", "This set-up is no longer open. Start it again.", {
           status: 409,
         });
