@@ -52,13 +52,15 @@ function failedStream(refusal: Refusal, headers: ReplyHeaders): Response {
   });
 }
 
+/** What will not pass by itself: the Codex client tries these again and shows a 400 once (UPSTREAM E). */
+const SHOWN_ONCE: ReadonlySet<number> = new Set([403, 404, 413, 415]);
+
 /** A coded error (bad input, a missing key) as the client gets it. */
 export function errorResponse(error: CodedError, surface: Surface, headers: ReplyHeaders): Response {
   const all: ReplyHeaders = { ...headers, "content-type": "application/json" };
   if (error.retryAfterSeconds !== undefined) all["retry-after"] = String(error.retryAfterSeconds);
   const body = openAiErrorBody(error.code, error.message, { param: error.param ?? null });
-  const shownOnce =
-    surface !== "openai" && (error.status === 403 || error.status === 404 || error.status === 413);
+  const shownOnce = surface !== "openai" && SHOWN_ONCE.has(error.status);
   return new Response(body, { status: shownOnce ? 400 : error.status, headers: all });
 }
 

@@ -31,6 +31,23 @@ const WANTED: ReadonlySet<string> = new Set([
   "client_metadata",
 ]);
 
+/** A JSON body as it came, and as plain bytes. Throws CodedError 400, 413, or 415 `unsupported_content_type`. */
+export async function readJsonBody(request: Request): Promise<{ body: Uint8Array; plain: Uint8Array }> {
+  requireJson(request.headers.get("content-type"));
+  const body = await readBody(request);
+  return { body, plain: plainBody(body, request.headers.get("content-encoding")) };
+}
+
+/** No content type at all is taken for JSON: nothing else is ever sent here. */
+function requireJson(contentType: string | null): void {
+  if (contentType === null || /^application\/([\w.-]+\+)?json\s*(;|$)/i.test(contentType)) return;
+  throw new CodedError(
+    "unsupported_content_type",
+    `codex-lb: the content type "${contentType.slice(0, 64)}" is not supported; send JSON with "content-type: application/json".`,
+    { status: 415 },
+  );
+}
+
 /** Reads the whole body. Throws CodedError `payload_too_large` (413) or `invalid_body` (400). */
 export async function readBody(request: Request): Promise<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? 0);

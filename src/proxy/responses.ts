@@ -7,7 +7,7 @@ import {
   type Surface,
   upstreamResponse,
 } from "./answers.ts";
-import { plainBody, readBody, type RequestFacts, requestFacts } from "./client-request.ts";
+import { readJsonBody, type RequestFacts, requestFacts } from "./client-request.ts";
 import type { ClientView } from "./client-view.ts";
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
@@ -39,9 +39,9 @@ export function createResponsesRelay(ports: RelayPorts): RelayRequest {
     let body: Uint8Array;
     let facts: RequestFacts | null = null;
     try {
-      body = await readBody(request);
-      const plain = plainBody(body, request.headers.get("content-encoding"));
-      facts = requestFacts(plain, (name) => request.headers.get(name));
+      const sent = await readJsonBody(request);
+      body = sent.body;
+      facts = requestFacts(sent.plain, (name) => request.headers.get(name));
     } catch (error) {
       return refuseUnread(serving, { request, caller, error }, (coded) =>
         errorResponse(coded, surface, { "x-request-id": caller.origin.requestId }),

@@ -5,7 +5,7 @@ import type { PoolIdentity } from "../core/windows-pool.ts";
 import type { Pool, PooledAccount } from "../pool/pool.ts";
 import type { Clock } from "../ports.ts";
 import { errorResponse } from "./answers.ts";
-import { plainBody, readBody, type RequestFacts, requestFacts } from "./client-request.ts";
+import { readBody, readJsonBody, type RequestFacts, requestFacts } from "./client-request.ts";
 import { compactedReply, createCompactAttempt } from "./compact.ts";
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
@@ -106,8 +106,7 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
     let plain: Uint8Array;
     let facts: RequestFacts;
     try {
-      body = await readBody(request);
-      plain = plainBody(body, request.headers.get("content-encoding"));
+      ({ body, plain } = await readJsonBody(request));
       facts = requestFacts(plain, (name) => request.headers.get(name));
     } catch (error) {
       return refuseUnread(serving, { request, caller, error }, (coded) =>

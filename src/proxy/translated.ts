@@ -9,7 +9,7 @@ import { asRecord, asText } from "../core/json-read.ts";
 import type { Clock } from "../ports.ts";
 import type { CallerNames } from "../upstream/json-call.ts";
 import type { ReplyHeaders } from "./answers.ts";
-import { plainBody, readBody, type RequestFacts } from "./client-request.ts";
+import { readJsonBody, type RequestFacts } from "./client-request.ts";
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
 import type { KeptResponses } from "./kept-responses.ts";
@@ -157,9 +157,9 @@ export function plainShape(
   };
 }
 
-/** The whole body as JSON. Throws CodedError 400 or 413. */
+/** The whole body as JSON. Throws CodedError 400, 413 or 415. */
 export async function readJson(request: Request): Promise<unknown> {
-  const plain = plainBody(await readBody(request), request.headers.get("content-encoding"));
+  const { plain } = await readJsonBody(request);
   try {
     return JSON.parse(Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength).toString("utf8"));
   } catch {
