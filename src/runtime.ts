@@ -26,7 +26,7 @@ import { createScheduler } from "./jobs/scheduler.ts";
 import { createAccountUsageBook } from "./pool/account-usage.ts";
 import { createLoginImporter } from "./pool/imports.ts";
 import { createKeyPool } from "./pool/keys.ts";
-import { createLoginFlows } from "./pool/login-flows.ts";
+import { createLoginFlows, revokeLogin } from "./pool/login-flows.ts";
 import { createLivePrices } from "./pool/live-prices.ts";
 import { createLiveSettings } from "./pool/live-settings.ts";
 import { affinityRow, hydratePool, persistModels, persistPool } from "./pool/persistence.ts";
@@ -338,6 +338,7 @@ export async function createRuntime(
     live: feed,
     metrics,
     models: () => catalogue.merged().models,
+    revokeLogin: (credentials) => revokeLogin(oauth, credentials),
     askResetCredits: (account) =>
       accountJobs.ask(account, async () => asked(await wham.resetCredits(target(account)))),
     redeemResetCredit: (account, redeemRequestId) =>

@@ -1,6 +1,6 @@
 /** `/api/accounts`: the pool's accounts, and what a person may do with them. */
 import { Elysia, t } from "elysia";
-import type { Account } from "../core/account.ts";
+import type { Account, Credentials } from "../core/account.ts";
 import { MAX_AUTH_JSON_BYTES, writeAuthJson } from "../core/credentials.ts";
 import { CodedError } from "../core/errors.ts";
 import type { AccountJobs, Asked } from "../jobs/account-jobs.ts";
@@ -32,6 +32,8 @@ export interface AccountRoutesPorts {
     setState(id: string, change: AccountStateChange): unknown;
     delete(id: string): unknown;
   };
+  /** Logs out at OpenAI. Throws CodedError `login_not_revoked` (502). */
+  revokeLogin(credentials: Credentials): Promise<void>;
   askResetCredits(account: PooledAccount): Promise<Asked<ResetCredits>>;
   /** The same `redeemRequestId` again spends no second one. */
   redeemResetCredit(
@@ -188,14 +190,25 @@ export function accountRoutes(ports: AccountRoutesPorts) {
     )
     .delete(
       "/:id",
-      ({ request, params, set }) => {
+      async ({ request, params, query, set }) => {
         const account = found(params.id);
+        // First, so that a person can try again: without the account there would be no token left to revoke.
+        if (query.revoke === true) await ports.revokeLogin(account.credentials);
         store.delete(params.id);
         pool.remove(params.id);
-        admin.audit(request, "account.delete", params.id, { email: account.email });
+        admin.audit(request, "account.delete", params.id, {
+          email: account.email,
+          revoked: query.revoke === true,
+        });
         set.status = 204;
       },
-      { params: idParams, ...says("Forget the account and its login") },
+      {
+        params: idParams,
+        query: t.Object({
+          revoke: t.Optional(t.Boolean({ description: "Also log it out at OpenAI. Default false." })),
+        }),
+        ...says("Forget the account and its login"),
+      },
     )
     .get(
       "/:id/reset-credits",

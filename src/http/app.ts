@@ -37,7 +37,10 @@ import { usageRoutes } from "./usage.ts";
 
 export interface ApplicationPorts
   extends
-    Pick<AccountRoutesPorts, "pool" | "importer" | "jobs" | "askResetCredits" | "redeemResetCredit">,
+    Pick<
+      AccountRoutesPorts,
+      "pool" | "importer" | "jobs" | "revokeLogin" | "askResetCredits" | "redeemResetCredit"
+    >,
     Pick<ApiKeyRoutesPorts, "keys" | "flush"> {
   guard: Guard;
   signIn: SignIn;

@@ -6,14 +6,15 @@ import type { Account } from "../core/account.ts";
 import { createLog, systemRandom } from "../ports.ts";
 import { createSimulator, type Simulator } from "../simulator/simulator.ts";
 import { createFakeClock, type FakeClock } from "../testing/fake-clock.ts";
-import { createOauth } from "../upstream/oauth.ts";
-import { createLoginFlows, type LoginFlow, type LoginFlows } from "./login-flows.ts";
+import { createOauth, type Oauth } from "../upstream/oauth.ts";
+import { createLoginFlows, type LoginFlow, type LoginFlows, revokeLogin } from "./login-flows.ts";
 
 let simulator: Simulator;
 let clock: FakeClock;
 let logins: LoginFlows;
 let imported: ChatGptLogin[];
 let known: Map<string, Account>;
+let oauth: Oauth;
 let listener: { openings: number; isOpen: boolean; portIsFree: boolean };
 
 beforeEach(async () => {
@@ -23,12 +24,13 @@ beforeEach(async () => {
   imported = [];
   known = new Map();
   listener = { openings: 0, isOpen: false, portIsFree: true };
+  oauth = createOauth({
+    issuerUrl: authBaseUrl,
+    names: { originator: "codex_cli_rs", userAgent: "codex-lb" },
+    ports: { fetch, clock, random: systemRandom },
+  });
   logins = createLoginFlows({
-    oauth: createOauth({
-      issuerUrl: authBaseUrl,
-      names: { originator: "codex_cli_rs", userAgent: "codex-lb" },
-      ports: { fetch, clock, random: systemRandom },
-    }),
+    oauth,
     importer: {
       importLogin(login) {
         imported.push(login);
@@ -214,6 +216,20 @@ test("a cancelled login takes no code any more, and how it ended stays known", a
   expect(logins.get(flow.id).end).toMatchObject({ code: "login_cancelled" });
   expect(imported).toHaveLength(0);
   expect(listener.isOpen).toBe(false);
+});
+
+test("logging out needs the issuer's word for it", async () => {
+  const flow = await device();
+  simulator.approveDevice(flow.userCode!);
+  await logins.poll(flow.id);
+  const { credentials } = imported[0]!;
+  const revoke = () => revokeLogin(oauth, credentials);
+  simulator.addFault({ route: "revoke", act: { kind: "status", status: 503, body: {} } });
+  await expect(revoke()).rejects.toMatchObject({ code: "login_not_revoked", status: 502 });
+  await revoke();
+  expect(await oauth.refresh(credentials, "forced")).toMatchObject({ outcome: "permanent" });
+  const token = { kind: "personal_access_token" as const, accessToken: credentials.accessToken };
+  await expect(revokeLogin(oauth, token)).rejects.toMatchObject({ code: "login_not_revoked", status: 409 });
 });
 
 test("only so many run at once, and ended ones are forgotten in time", async () => {

@@ -1,5 +1,5 @@
 /** Logins under way: started here, finished by a person in a browser somewhere, each with a deadline and an end that says why. */
-import type { Account } from "../core/account.ts";
+import type { Account, Credentials } from "../core/account.ts";
 import { isEqualInConstantTime } from "../core/api-key.ts";
 import { accountIdOf, type ChatGptLogin } from "../core/credentials.ts";
 import { CodedError } from "../core/errors.ts";
@@ -311,6 +311,24 @@ export function createLoginFlows(ports: LoginFlowsPorts): LoginFlows {
       await listener.close();
     },
   };
+}
+
+/** Logs out at OpenAI. Throws `login_not_revoked` (502); what has no refresh token (a personal access token) is not revoked so. */
+export async function revokeLogin(oauth: Pick<Oauth, "revoke">, credentials: Credentials): Promise<void> {
+  if (credentials.kind !== "chatgpt" || credentials.refreshToken === null) {
+    throw new CodedError(
+      "login_not_revoked",
+      "This login cannot be revoked from here; end it in OpenAI's settings, then delete the account without revoking.",
+      { status: 409 },
+    );
+  }
+  const result = await oauth.revoke(credentials.refreshToken);
+  if (result.outcome === "revoked") return;
+  throw new CodedError(
+    "login_not_revoked",
+    `OpenAI did not confirm the log-out (${result.code}). Nothing was changed; try again, or delete the account without revoking.`,
+    { status: 502 },
+  );
 }
 
 /** Far longer than any code and state. */
