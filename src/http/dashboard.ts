@@ -44,9 +44,9 @@ export async function dashboardFiles(folder: string | null = null) {
   return app.get("/*", ({ request }) => fallback(request, page));
 }
 
-/** Compiled, the files stand beside the program; from source, in the working tree. */
+/** Compiled, the files stand beside the program, under the last part of their path; from source, in the working tree. */
 function dashboardFolder(): string {
-  const embedded = join(import.meta.dir, "frontend", "dist");
+  const embedded = join(import.meta.dir, "dist");
   return existsSync(embedded) ? embedded : join(import.meta.dir, "..", "..", "frontend", "dist");
 }
 
