@@ -68,9 +68,12 @@ describe("codex exec with the documented block", () => {
       answer: "Simulated answer to: say hello to the pool",
     });
     expectPoolIdentity(pool.simulator.requests, [CLIENT_KEY]);
-    const turns = modelTurns().filter(({ json }) => (json as { generate?: boolean }).generate !== false);
+    const turns = modelTurns().filter(
+      ({ json }) => json && (json as { generate?: boolean }).generate !== false,
+    );
     expect(turns).toHaveLength(1);
-    const rows = (await rowsOnceWritten(pool.service, rowsBefore + 1)).slice(rowsBefore);
+    // The prewarm of the socket, and the turn.
+    const rows = (await rowsOnceWritten(pool.service, rowsBefore + 2)).slice(rowsBefore);
     const turnRows = rows.filter((row) => row["request_kind"] === "turn");
     expect(turnRows).toEqual([
       expect.objectContaining({
@@ -88,7 +91,7 @@ describe("codex exec with the documented block", () => {
     expect(exitCode).toBe(0);
     expect(stdout).toContain("The command printed:");
     expect(stdout).toContain("hello-from-the-tool");
-    const rows = (await rowsOnceWritten(pool.service, rowsBefore + 2)).slice(rowsBefore);
+    const rows = (await rowsOnceWritten(pool.service, rowsBefore + 3)).slice(rowsBefore);
     const turns = rows.filter((row) => row["request_kind"] === "turn");
     expect(turns.map((row) => row["status"])).toEqual(["ok", "ok"]);
     expect(new Set(turns.map((row) => row["account_id"])).size).toBe(1);

@@ -22,6 +22,8 @@ export interface RawClient {
   closed(): boolean;
   /** More bytes on the same connection. False: the other side reads too slowly, and they wait here. */
   write(bytes: Uint8Array | string): boolean;
+  /** Written, but not yet taken by the system. */
+  unsentBytes(): number;
   resume(): void;
   /** Closes with a TCP reset, as a killed process does. */
   leave(): void;
@@ -98,6 +100,7 @@ export async function openRaw(request: RawRequest): Promise<RawClient> {
     ended: () => last.toString("latin1") === LAST_CHUNK,
     closed: () => closed,
     write,
+    unsentBytes: () => unsent.reduce((sum, bytes) => sum + bytes.byteLength, 0),
     resume() {
       stallAt = Number.POSITIVE_INFINITY;
       socket.resume();
