@@ -59,6 +59,16 @@ export const systemRandom: Random = {
 
 const LEVELS: Record<LogLevel, number> = { debug: 10, info: 20, warn: 30, error: 40 };
 
+/** What JSON leaves as it is although a terminal obeys it: DEL, C1 controls, line and direction marks. */
+const OBEYED = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+function printable(value: unknown): string {
+  return JSON.stringify(value).replace(
+    OBEYED,
+    (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 /** A log that writes lines to `write`; values are quoted so that nothing in them can forge a line. */
 export function createLog(options: {
   level: LogLevel;
@@ -72,14 +82,14 @@ export function createLog(options: {
     if (LEVELS[lineLevel] < threshold) return;
     const time = new Date(now()).toISOString();
     if (format === "json") {
-      write(`${JSON.stringify({ time, level: lineLevel, event, ...fields })}\n`);
+      write(`${printable({ time, level: lineLevel, event, ...fields })}\n`);
       return;
     }
     let line = `${time} ${lineLevel.padEnd(5)} ${event}`;
     for (const [name, value] of Object.entries(fields)) {
       if (value === undefined) continue;
       const text = typeof value === "string" ? value : String(value);
-      line += ` ${name}=${/^[\w.:/@+-]*$/.test(text) && text !== "" ? text : JSON.stringify(text)}`;
+      line += ` ${name}=${/^[\w.:/@+-]*$/.test(text) && text !== "" ? text : printable(text)}`;
     }
     write(`${line}\n`);
   }
