@@ -51,7 +51,7 @@ function dashboardFolder(): string {
 }
 
 /** Paths that belong to programs, however they are written; and files that are not there. */
-const NO_PAGE = /^\/+(api|v1|backend-api|assets|metrics|health)(\/|$)|\.\w+$/i;
+const NO_PAGE = /^\/+(api|v1|backend-api|assets|metrics|health)(\/|$)|\.\.|\.\w+$/i;
 
 /** Links into the dashboard are made by its own router: all of them are the one page. */
 function fallback(request: Request, page: () => Response): Response {

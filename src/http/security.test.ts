@@ -1,0 +1,319 @@
+/** Claims about strangers at the door, over real sockets: no path, host, header, size or pace gets anybody further. docs/security.md lists them. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { type RunningService, startService, TURN_BODY } from "../testing/running-service.ts";
+import { BEHIND_PROXY, createVisitor, NO_ADMIN_TOKEN, type Visitor } from "../testing/visitor.ts";
+
+const PASSWORD = "correct horse battery";
+const GUEST_PASSWORD = "look but do not touch";
+
+/** `open`: the first run, on this machine without any credential. `closed`: with a password, guests, an admin token and key auth. */
+let open: RunningService;
+let closed: RunningService;
+let owner: Visitor;
+let guest: Visitor;
+
+beforeAll(async () => {
+  open = await startService({ env: NO_ADMIN_TOKEN });
+  closed = await startService({ env: BEHIND_PROXY });
+  const put = (path: string, json: unknown) => closed.adminJson(path, { method: "PUT", json });
+  await closed.adminJson("/api/dashboard-auth/password/setup", { json: { password: PASSWORD } });
+  await put("/api/settings", { guestAccessEnabled: true, apiKeyAuthEnabled: true });
+  await put("/api/dashboard-auth/guest-password", { password: GUEST_PASSWORD });
+  const signIn = async (password: string) => {
+    const visitor = createVisitor(closed);
+    await visitor.ask("POST", "/api/dashboard-auth/password/login", { password });
+    return visitor;
+  };
+  owner = await signIn(PASSWORD);
+  guest = await signIn(GUEST_PASSWORD);
+});
+afterAll(async () => {
+  await open.stop();
+  await closed.stop();
+});
+
+/** Sends bytes as they are; resolves with all that came back when the other side closes, or after its first complete-looking answer. */
+function raw(
+  service: RunningService,
+  bytes: string,
+  options: { untilClosed?: boolean } = {},
+): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let received = "";
+  const socket = connect(Number(new URL(service.url).port), "127.0.0.1", () => void socket.write(bytes));
+  socket.on("data", (chunk) => {
+    received += chunk.toString("latin1");
+    if (!options.untilClosed && received.includes("\r\n\r\n")) socket.end();
+  });
+  socket.on("error", () => resolve(received));
+  socket.on("close", () => resolve(received));
+  return promise;
+}
+
+const get = (service: RunningService, target: string, headers = `Host: ${new URL(service.url).host}`) =>
+  raw(service, `GET ${target} HTTP/1.1\r\n${headers}\r\nConnection: close\r\n\r\n`, { untilClosed: true });
+
+const statusOf = (reply: string) => Number(/^HTTP\/1\.1 (\d+)/.exec(reply)?.[1] ?? 0);
+
+describe("every route of the admin API", () => {
+  /** Each one, with ids that are none: who may not ask learns nothing of what is there. */
+  async function routes(): Promise<{ method: string; path: string }[]> {
+    const { paths } = await closed.adminJson<{ paths: Record<string, Record<string, unknown>> }>(
+      "/api/openapi.json",
+    );
+    return Object.entries(paths).flatMap(([template, methods]) =>
+      Object.keys(methods).map((method) => ({
+        method: method.toUpperCase(),
+        path: template.replaceAll(/\{\w+\}/g, "none"),
+      })),
+    );
+  }
+  const OPEN_TO_ALL = ["session", "password/setup", "password/login", "totp/verify", "logout"].map(
+    (name) => `/api/dashboard-auth/${name}`,
+  );
+
+  test("refuses nobody at the door, all but the way in", async () => {
+    const all = await routes();
+    expect(all.length).toBeGreaterThan(50);
+    for (const { method, path } of all) {
+      const { status, code } = await createVisitor(closed, { from: "203.0.113.50" }).ask(method, path);
+      const isOpen = OPEN_TO_ALL.includes(path);
+      expect(`${method} ${path} ${isOpen ? "open" : status}`).toBe(
+        `${method} ${path} ${isOpen ? "open" : 401}`,
+      );
+      if (!isOpen) expect(code).toBe("authentication_required");
+    }
+  });
+
+  test("lets a guest change nothing", async () => {
+    for (const { method, path } of await routes()) {
+      if (method === "GET" || OPEN_TO_ALL.includes(path)) continue;
+      const { status, code } = await guest.ask(method, path, {});
+      expect(`${method} ${path} ${status} ${code}`).toBe(`${method} ${path} 403 read_only_access`);
+    }
+  });
+
+  test("lets no page of another site change anything, although the browser sends the owner's cookie", async () => {
+    const foreign = [
+      { origin: "https://evil.example.com", "sec-fetch-site": "cross-site" },
+      { origin: "https://evil.example.com", "sec-fetch-site": "" },
+      { origin: "null", "sec-fetch-site": "" },
+      { origin: "", "sec-fetch-site": "same-site" },
+      { origin: "http://127.0.0.1:1", "sec-fetch-site": "" },
+    ];
+    const changing = (await routes()).filter(({ method }) => method !== "GET");
+    for (const headers of foreign) {
+      for (const { method, path } of changing) {
+        const { status, code } = await owner.ask(method, path, {}, headers);
+        expect(`${method} ${path} ${status} ${code}`).toBe(`${method} ${path} 403 cross_origin_refused`);
+      }
+    }
+    expect((await owner.ask("GET", "/api/accounts")).status).toBe(200);
+    expect((await owner.ask("GET", "/api/accounts", undefined, foreign[0])).status).toBe(401);
+  });
+
+  test("answers with strict headers, and nothing of it is kept anywhere", async () => {
+    for (const path of ["/api/accounts", "/api/none", "/health", "/", "/api-docs"]) {
+      const { headers } = await owner.ask("GET", path);
+      expect(headers.get("x-content-type-options")).toBe("nosniff");
+      expect(headers.get("x-frame-options")).toBe("DENY");
+      expect(headers.get("referrer-policy")).toBe("no-referrer");
+      expect(headers.get("cross-origin-resource-policy")).toBe("same-origin");
+      expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+      expect(headers.get("content-security-policy")).not.toMatch(/script-src[^;]*unsafe/);
+      expect(headers.get("access-control-allow-origin")).toBeNull();
+      if (path.startsWith("/api/")) expect(headers.get("cache-control")).toBe("no-store");
+    }
+  });
+});
+
+describe("a path", () => {
+  test.each([
+    "//api/accounts",
+    "/api//accounts",
+    "///api///accounts",
+    "/API/accounts",
+    "/Api/Accounts",
+    "/%61pi/accounts",
+    "/api%2faccounts",
+    "/api/%61ccounts",
+    "/./api/accounts",
+    "/x/../api/accounts",
+    "/%2e/api/accounts",
+    "/assets/%2e%2e/api/accounts",
+    "/assets/..%2fapi/accounts",
+    "\\api\\accounts",
+    "/\\api/accounts",
+    "/api/accounts/",
+    "/api/accounts/.",
+    "/api/accounts%00",
+    "/api/accounts;x=1",
+    "/api/accounts?x=/health",
+    "/health/../api/accounts",
+    "/api/dashboard-auth/session/../../accounts",
+    "/api/dashboard-auth/session%2f..%2f..%2faccounts",
+    "http://127.0.0.1/api/accounts",
+    "http://evil.example.com//api/accounts",
+  ])("%s lets nobody read the accounts", async (target) => {
+    const { accounts } = await closed.adminJson<{ accounts: { accountId: string }[] }>("/api/accounts");
+    const reply = await get(closed, target);
+    expect([400, 401, 404]).toContain(statusOf(reply));
+    expect(reply).not.toContain(accounts[0]!.accountId);
+  });
+
+  test.each([
+    "//v1/models",
+    "/V1/models",
+    "/v1//models",
+    "/%761/models",
+    "/v1/../v1/models",
+    "/backend-api//codex/models",
+  ])("%s gets nobody past the keys", async (target) => {
+    const reply = await get(closed, target);
+    expect([400, 401, 404]).toContain(statusOf(reply));
+    expect(reply).not.toContain("gpt-5");
+  });
+
+  test.each([
+    "/assets/../../package.json",
+    "/assets/%2e%2e/%2e%2e/package.json",
+    "/assets/..%2f..%2fpackage.json",
+    "/assets/..%5c..%5cpackage.json",
+    "/assets/....//....//package.json",
+    "/assets//etc/passwd",
+    "/..%2f..%2f..%2f..%2fetc/passwd",
+    "/../package.json",
+    "/package.json",
+    "/.env",
+    "/encryption.key",
+    "/codex-lb.db",
+    "/index.html%00.js",
+    "/src/main.ts",
+  ])("%s leads to no file outside the dashboard", async (target) => {
+    const reply = await get(open, target);
+    expect(statusOf(reply)).toBe(404);
+    expect(reply).not.toMatch(/"private"|root:|CODEX_LB|SQLite/);
+  });
+});
+
+describe("a host or a forwarding header", () => {
+  const { host } = new URL("http://127.0.0.1:1");
+  test.each<[string, string]>([
+    ["another name", "Host: evil.example.com"],
+    ["two names", "Host: 127.0.0.1, evil.example.com"],
+    ["two hosts", `Host: evil.example.com\r\nHost: ${host}`],
+    ["a loopback name with more behind", "Host: 127.0.0.1.evil.example.com"],
+    ["user and host", "Host: 127.0.0.1@evil.example.com"],
+    ["no host that could be one", "Host: a b/c?d"],
+    ["the address of every interface", "Host: 0.0.0.0"],
+    ["a forwarded address", `Host: ${host}\r\nX-Forwarded-For: 127.0.0.1`],
+    ["a forwarded host", `Host: evil.example.com\r\nX-Forwarded-Host: 127.0.0.1`],
+    ["a real address", `Host: ${host}\r\nX-Real-IP: 127.0.0.1`],
+    ["the standard's own header", `Host: ${host}\r\nForwarded: for=127.0.0.1`],
+  ])("%s makes nobody local", async (_, headers) => {
+    expect([400, 401]).toContain(statusOf(await get(open, "/api/accounts", headers)));
+    expect([400, 403]).toContain(statusOf(await get(open, "/v1/models", headers)));
+  });
+
+  test("the control: a loopback name from this machine is local", async () => {
+    expect(statusOf(await get(open, "/api/accounts"))).toBe(200);
+    expect(statusOf(await get(open, "/v1/models"))).toBe(200);
+  });
+});
+
+describe("a body", () => {
+  const head = (path: string, headers: string) =>
+    `POST ${path} HTTP/1.1\r\nHost: ${new URL(closed.url).host}\r\nContent-Type: application/json\r\n${headers}\r\n\r\n`;
+
+  test.each<[string, string, number]>([
+    ["/api/dashboard-auth/password/login", "Content-Length: 20000", 413],
+    ["/api/dashboard-auth/password/login", "Transfer-Encoding: chunked", 411],
+    ["/api/accounts/import", "Content-Length: 99999999999", 413],
+    ["/v1/responses", "Content-Length: 999999999", 401],
+    ["/backend-api/codex/responses", "Transfer-Encoding: chunked", 401],
+  ])("%s with %s is refused before any of it is read", async (path, headers, status) => {
+    expect(statusOf(await raw(closed, head(path, headers)))).toBe(status);
+  });
+
+  test("that is nothing but nesting is refused, and the service lives", async () => {
+    const json = "[".repeat(8_000) + "]".repeat(8_000);
+    const deep = await closed.fetch("/api/dashboard-auth/password/login", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: json,
+    });
+    expect(deep.status).toBe(422);
+    expect((await closed.fetch("/health")).status).toBe(200);
+  });
+
+  test("a head that is too large is refused", async () => {
+    const reply = await get(open, "/health", `Host: 127.0.0.1\r\nX-Long: ${"x".repeat(200_000)}`);
+    expect(statusOf(reply)).toBe(431);
+  });
+});
+
+test("a hundred heads that never end hold nobody else up, and are cut off", async () => {
+  const startedAt = performance.now();
+  const slow = Array.from({ length: 100 }, () =>
+    raw(open, "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ", { untilClosed: true }),
+  );
+  expect((await open.fetch("/health")).status).toBe(200);
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  await Promise.all(slow);
+  expect(performance.now() - startedAt).toBeLessThan(18_000);
+}, 20_000);
+
+describe("upstream's headers", () => {
+  test("cannot set cookies here, open anything to other pages, or carry control characters", async () => {
+    open.simulator.addFault({
+      act: {
+        kind: "status",
+        status: 400,
+        headers: {
+          "set-cookie": "codex_lb_dashboard_session=planted",
+          "access-control-allow-origin": "*",
+          "access-control-allow-credentials": "true",
+          "x-odd": "a\u0001b\u001b[31m",
+          "x-split": "a\r\nset-cookie: codex_lb_dashboard_session=planted2",
+        },
+        body: { error: { message: "no", type: "invalid_request_error", code: "bad" } },
+      },
+    });
+    const reply = await open.fetch("/backend-api/codex/responses", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(TURN_BODY),
+    });
+    expect(reply.status).toBe(400);
+    expect(reply.headers.getSetCookie()).toEqual([]);
+    for (const [name, value] of reply.headers) {
+      expect(name).not.toStartWith("access-control-");
+      expect(value).not.toMatch(/\p{Cc}/u);
+    }
+  });
+});
+
+test("what a client sends cannot forge a line of the log", async () => {
+  const forged = "x\n2026-01-01T00:00:00.000Z info  forged line\u001b[2J";
+  await open.turn({ body: { model: forged }, headers: { "user-agent": "agent\u009b2J" } });
+  await createVisitor(open).ask("POST", "/api/dashboard-auth/password/login", { password: forged });
+  const all = open.lines.join("");
+  expect(all).not.toMatch(/^2026-01-01T00:00:00.000Z info {2}forged/m);
+  expect(all.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+});
+
+test("no secret is compared in a time that tells how much of it was right", () => {
+  const folders = ["http", "pool"].map((name) => join(import.meta.dir, "..", name));
+  const files = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+  // Both sides of this one are ours: the token in memory and the one on disk.
+  const exempt = join("pool", "tokens.ts");
+  const sources = files.filter((file) => !file.includes(".test.") && !file.endsWith(exempt));
+  const offenders = sources.filter((file) =>
+    /reveal\(\)\s*[!=]==|[!=]==\s*[\w.?]*reveal\(\)/.test(readFileSync(file, "utf8")),
+  );
+  expect(sources.length).toBeGreaterThan(40);
+  expect(offenders).toEqual([]);
+});
