@@ -129,7 +129,12 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
 
 /** A running simulator with its accounts imported into a running service. */
 export async function startPool(
-  options: { accounts?: number; simulator?: Partial<SimulatorOptions>; env?: Record<string, string> } = {},
+  options: {
+    accounts?: number;
+    simulator?: Partial<SimulatorOptions>;
+    dataDir?: string;
+    env?: Record<string, string>;
+  } = {},
 ): Promise<{ simulator: Simulator; service: Service; dispose(): Promise<void> }> {
   const count = options.accounts ?? 2;
   const simulator = createSimulator({
@@ -137,7 +142,7 @@ export async function startPool(
     ...options.simulator,
   });
   await simulator.start();
-  const service = await startService({ simulator, env: options.env });
+  const service = await startService({ simulator, dataDir: options.dataDir, env: options.env });
   const logins = writeLogins(simulator, count);
   const { exitCode, stdout, stderr } = await service.import(logins);
   rmSync(logins, { recursive: true });
