@@ -17,6 +17,7 @@ const INPUTS = [
   "tsconfig.json",
   "scripts/build.ts",
   "scripts/compile.ts",
+  "packaging/**/*",
   "src/**/*",
   "drizzle/**/*",
   "frontend/**/*",

@@ -31,14 +31,18 @@ export function openWorkplace(config: Config, { clock, log, fetch }: Ports): Wor
   }
 }
 
+/** Listening on every interface is no address to connect to. */
+export function reachableUrl(listensOn: string): string {
+  return listensOn.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]");
+}
+
 function createServiceClient(
   listensOn: string,
   holder: LockHolder,
   config: Config,
   fetch: Fetch,
 ): ServiceClient {
-  // Listening on every interface is no address to connect to.
-  const url = listensOn.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]");
+  const url = reachableUrl(listensOn);
   const token = holder.cliToken ?? config.adminApiToken?.reveal() ?? null;
   return {
     url,
