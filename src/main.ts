@@ -54,6 +54,10 @@ async function run({ command, operands, settings, switches }: CommandLine): Prom
       ]);
       return serve(await createRuntime(config, ports), config, log);
     }
+    case "demo": {
+      const { demoCommand } = await import("./cli/demo.ts");
+      return demoCommand({ port: settings.port === undefined ? null : config.port }, ports);
+    }
     case "import": {
       const { importCommand } = await import("./cli/import.ts");
       return importCommand({ sources: operands, json: switches.has("json") }, config, ports);
@@ -66,6 +70,14 @@ async function run({ command, operands, settings, switches }: CommandLine): Prom
     case "admin": {
       const { adminCommand } = await import("./cli/admin.ts");
       return adminCommand(operands, config, ports);
+    }
+    case "health": {
+      const { healthCommand } = await import("./cli/health.ts");
+      return healthCommand(config, ports.fetch);
+    }
+    case "service": {
+      const { serviceCommand, thisMachine } = await import("./cli/system-service.ts");
+      return serviceCommand(operands, thisMachine());
     }
   }
 }

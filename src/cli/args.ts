@@ -37,6 +37,13 @@ export const COMMANDS = {
       "data-dir": DATA_DIR,
     },
   },
+  demo: {
+    summary: "Show it alive without an account: made-up accounts, two weeks of history, live traffic.",
+    operands: "",
+    flags: {
+      port: { type: "string", value: "PORT", doc: "Listen here. Default: 2455, or the next free one." },
+    },
+  },
   import: {
     summary: "Import accounts from auth.json files, every *.json of a directory, or standard input (-).",
     operands: "FILE|DIR|- ...",
@@ -59,6 +66,16 @@ export const COMMANDS = {
       "Get back in: `admin reset-password` sets a new dashboard password and switches the second factor off.",
     operands: "reset-password",
     flags: { "data-dir": DATA_DIR },
+  },
+  health: {
+    summary: "Tell by the exit code whether the service takes requests.",
+    operands: "",
+    flags: { "data-dir": DATA_DIR },
+  },
+  service: {
+    summary: "Let systemd (as root: of the machine; else of the user) or launchd run codex-lb.",
+    operands: "install|uninstall|status",
+    flags: {},
   },
 } satisfies Record<string, CommandSpec>;
 
