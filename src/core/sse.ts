@@ -23,8 +23,11 @@ export interface SseScanner {
 }
 
 export interface SseScannerHandlers {
-  /** Asked with an event's type ("" when it has none, as for a comment), perhaps twice. True: `onEvent` gets its bytes. */
-  wants(type: string): boolean;
+  /**
+   * Asked with an event's type ("" when it has none, as for a comment), perhaps twice. True: `onEvent` gets its bytes. Without
+   * it `onEvent` gets every event, and no type is read.
+   */
+  wants?(type: string): boolean;
   /** A cheap look at an event's first bytes: true for one that is surely not wanted, so that its type is never read. */
   isNoise?(event: Buffer): boolean;
   /** The bytes of a wanted event, without the blank line that ends it. */
@@ -39,6 +42,7 @@ export function createSseScanner(handlers: SseScannerHandlers): SseScanner {
   let skipping = false;
 
   function finish(event: Buffer): void {
+    if (!handlers.wants) return handlers.onEvent("", event);
     if (handlers.isNoise?.(event)) return;
     const type = eventType(event);
     if (handlers.wants(type)) handlers.onEvent(type, event);
@@ -48,7 +52,9 @@ export function createSseScanner(handlers: SseScannerHandlers): SseScanner {
     if (piece.length === 0) return;
     const first = pieceBytes === 0;
     pieceBytes += piece.length;
-    if (first && piece.length >= TYPE_PREFIX_BYTES) skipping = !handlers.wants(eventType(piece));
+    if (first && handlers.wants && piece.length >= TYPE_PREFIX_BYTES) {
+      skipping = !handlers.wants(eventType(piece));
+    }
     if (pieceBytes > MAX_OBSERVED_EVENT_BYTES) skipping = true;
     if (skipping) {
       // Three bytes are enough to see a blank line that the next chunk completes.

@@ -1,5 +1,6 @@
 /** A Responses event stream turned into the reply that a dialect's client reads: its own stream, or one JSON object. */
 import type { CollectReducer, Dialect, HttpReply, ReplyContext } from "../core/dialects/dialect.ts";
+import { isObject } from "../core/dialects/parse.ts";
 import { createSseScanner, eventData } from "../core/sse.ts";
 import type { CommittedReply } from "./http-attempt.ts";
 import { brokenOff, followReply, type RelayOptions, streamReply } from "./relay.ts";
@@ -12,16 +13,14 @@ function eventFeed(
   let seen = true;
   const observer = reply?.observer ?? null;
   const scanner = createSseScanner({
-    wants(type) {
-      if (!seen) observer?.wants(type);
-      return true;
-    },
-    onEvent(type, event) {
-      if (!seen && observer?.wants(type)) observer.event(type, event);
-      const data = eventData(event);
-      if (data === "" || data === "[DONE]") return;
-      const parsed = parse(data);
-      if (parsed !== undefined) push(parsed);
+    onEvent(_type, bytes) {
+      const data = eventData(bytes);
+      const event = data === "" ? undefined : parse(data);
+      // A comment, the "[DONE]" of other services, or nothing that could be read.
+      if (!isObject(event)) return;
+      const type = typeof event.type === "string" ? event.type : "";
+      if (!seen && observer?.wants(type)) observer.event(type, bytes);
+      push(event);
     },
   });
   return (bytes, observed) => {

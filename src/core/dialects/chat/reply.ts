@@ -116,20 +116,24 @@ function detailTail(event: { id: string | null; item: number }): JsonObject {
   return compact({ id: event.id ?? undefined, format: REASONING_FORMAT, index: event.item });
 }
 
+/** The start of every chunk's JSON, written once: there are many chunks. */
+function chunkHead(head: CompletionHead): string {
+  return `${JSON.stringify({ ...head, object: "chat.completion.chunk" }).slice(0, -1)},"choices":`;
+}
+
 export function createChatStream(ctx: ReplyContext): StreamReducer {
   const deltas = createDeltas(ctx);
-  let head = completionHead(ctx, null, "chatcmpl-");
+  let head = chunkHead(completionHead(ctx, null, "chatcmpl-"));
 
   function chunk(choices: JsonObject[], usage: JsonObject | null): string {
-    const body: JsonObject = { ...head, object: "chat.completion.chunk", choices };
-    if (ctx.reply.includeUsage) body.usage = usage;
-    return `data: ${JSON.stringify(body)}\n\n`;
+    const tail = ctx.reply.includeUsage ? `,"usage":${JSON.stringify(usage)}` : "";
+    return `data: ${head}${JSON.stringify(choices)}${tail}}\n\n`;
   }
 
   return streamTurn((event) => {
     switch (event.kind) {
       case "start":
-        head = completionHead(ctx, event, "chatcmpl-");
+        head = chunkHead(completionHead(ctx, event, "chatcmpl-"));
         return chunk([{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }], null);
       case "end": {
         const finish_reason = finishReason(event.end, deltas.hasCalls(), ctx.reply.legacyFunctions);
