@@ -1,7 +1,7 @@
 /** Everything that decides who comes in, put together: locality, firewall, sign-in, guard, and what is said about it at the start. */
 import { hostname } from "node:os";
 import type { Config } from "../config.ts";
-import { cidrText } from "../core/cidr.ts";
+import { cidrText, isLoopback } from "../core/cidr.ts";
 import { Secret } from "../core/secret.ts";
 import { createDashboardSessions } from "../pool/dashboard-sessions.ts";
 import type { LiveSettings } from "../pool/live-settings.ts";
@@ -13,7 +13,7 @@ import type { DashboardAuthStore } from "../store/dashboard-auth.ts";
 import { createSignIn, type SignInPorts } from "./dashboard-auth.ts";
 import { createFirewall, type Firewall } from "./firewall.ts";
 import { CLI_TOKEN_PREFIX, createGuard, type Guard, type SignIn } from "./guard.ts";
-import { createLocate, isLoopbackHost, type Locate } from "./locality.ts";
+import { createLocate, type Locate } from "./locality.ts";
 
 export interface Entrance {
   locate: Locate;
@@ -105,7 +105,7 @@ export function createEntrance(ports: {
       if (token !== undefined && token.length < MIN_ADMIN_TOKEN_CHARS) {
         log.warn("CODEX_LB_ADMIN_API_TOKEN is short enough to be guessed; use at least 20 random characters");
       }
-      if (isLoopbackHost(config.host)) return;
+      if (config.host === "localhost" || isLoopback(config.host)) return;
       if (!settings.get().apiKeyAuthEnabled) {
         log.warn(
           "other machines can reach this service and API keys are off: their requests are refused, except from CODEX_LB_PROXY_UNAUTHENTICATED_CLIENT_CIDRS. Switch API keys on in Settings",
