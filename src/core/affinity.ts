@@ -219,12 +219,18 @@ export function affinityVerdict(input: {
   const { keys, map, nowMs, sticky } = input;
   let keep: AffinityVerdict | null = null;
   let move: Extract<AffinityVerdict, { kind: "move" }> | null = null;
+  /** Session, cache key and thread of a conversation nearly always name the same account. */
+  let askedId = "";
+  let whyNot: string | null = null;
   for (const key of keys) {
     const owned = isOwnership(key.kind);
     if (!sticky && !owned && key.kind !== "turn_state") continue;
     const accountId = map.get(key, nowMs);
     if (accountId === null) continue;
-    const whyNot = input.whyNot(accountId);
+    if (accountId !== askedId) {
+      askedId = accountId;
+      whyNot = input.whyNot(accountId);
+    }
     if (whyNot === null) {
       const reason = `Stays on the account of its ${KIND_TEXT[key.kind]}.`;
       keep ??= { kind: "keep", accountId, by: key.kind, reason };

@@ -320,7 +320,9 @@ function verdictOf(
       return figures.map((one) => ({
         id: one.id,
         score: Math.round(one.score * 1_000) / 1_000,
-        note: noteOf(one, request, scope),
+        get note() {
+          return noteOf(one, request, scope);
+        },
       }));
     },
     get rejections() {

@@ -148,13 +148,30 @@ export function createServing(ports: ServePorts): Serving {
     ports.onRecord(record);
   }
 
+  /** The quota headers of each account's last reply: they change less often than replies come. */
+  const quotaSeen = new Map<string, string>();
+  pool.onChange(({ kind, account }) => {
+    if (kind === "removed") quotaSeen.delete(account.id);
+  });
+
   function noteReplyHead(account: PooledAccount, headers: Iterable<[string, string]>): void {
     const now = clock.now();
-    const list = [...headers];
-    const reading = readRateLimitHeaders(list, now);
+    const quota: [string, string][] = [];
+    let seen = "";
+    for (const header of headers) {
+      const [name, value] = header;
+      if (!name.startsWith("x-codex-")) continue;
+      if (name === "x-codex-turn-state") {
+        pool.affinity.set({ kind: "turn_state", key: value }, account.id, now);
+      } else {
+        quota.push(header);
+        seen += `${name}=${value};`;
+      }
+    }
+    if (quota.length === 0 || quotaSeen.get(account.id) === seen) return;
+    quotaSeen.set(account.id, seen);
+    const reading = readRateLimitHeaders(quota, now);
     if (reading) pool.read(account.id, reading);
-    const turnState = list.find(([name]) => name === "x-codex-turn-state")?.[1];
-    if (turnState) pool.affinity.set({ kind: "turn_state", key: turnState }, account.id, now);
   }
 
   function noteReplyEnd(account: PooledAccount, { observer }: ObservedReply, model: string | null): void {
