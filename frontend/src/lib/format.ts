@@ -109,6 +109,7 @@ export const exact = (at: Date | number): string => exactFormat.format(at);
 export const clockTime = (at: Date | number): string => clockFormat.format(at);
 export const clockSeconds = (at: Date | number): string => clockSecondsFormat.format(at);
 export const day = (at: Date | number): string => dayFormat.format(at);
+export const weekday = (at: Date | number): string => weekdayFormat.format(at);
 export const date = (at: Date | number): string => dateFormat.format(at);
 
 /** "14:05" today, "Fri 14:05" within a week, else "3 Dec". */

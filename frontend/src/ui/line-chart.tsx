@@ -1,7 +1,7 @@
 /** A chart over time with direct labels; uPlot is fetched when the first one is shown. */
-import { createEffect, on, onCleanup, onMount } from "solid-js";
+import { createEffect, createSignal, For, on, onCleanup, onMount, Show } from "solid-js";
 import type uPlot from "uplot";
-import { clockTime, day } from "../lib/format.ts";
+import { clockTime, day, weekday } from "../lib/format.ts";
 import { theme } from "../lib/preferences.ts";
 
 export interface Series {
@@ -37,6 +37,14 @@ function timeLabel(splits: readonly number[], at: number, index: number): string
   return isNewDay ? day(at) : clockTime(at);
 }
 
+const NEARLY_A_DAY_MS = 22 * 3_600_000;
+
+/** Room for the outer halves of the first and the last bar. */
+function padded(self: uPlot, min: number, max: number): [number, number] {
+  const half = (max - min) / Math.max(1, (self.data[0].length - 1) * 2);
+  return [min - half, max + half];
+}
+
 const colour = (name: string) => {
   // Canvas needs the resolved colour: the browser computes `light-dark()` only for real properties.
   const probe = document.createElement("span");
@@ -57,6 +65,14 @@ export function LineChart(props: LineChartProps) {
       ...props.series.map((series) => [...series.values]),
     ] as uPlot.AlignedData;
 
+  const [pointed, setPointed] = createSignal<number | null>(null);
+  const hasBars = () => props.series.some((series) => series.bars);
+  /** Days where the points are about a day apart, else with the clock. */
+  const timeText = (at: number) =>
+    (props.times[1] ?? 0) - (props.times[0] ?? 0) >= NEARLY_A_DAY_MS
+      ? `${weekday(at)} ${day(at)}`
+      : `${day(at)} ${clockTime(at)}`;
+
   async function draw(): Promise<void> {
     const { default: Plot } = await import("uplot");
     if (gone || !host) return;
@@ -73,8 +89,9 @@ export function LineChart(props: LineChartProps) {
         height: props.height ?? 180,
         legend: { show: false },
         cursor: { points: { size: 6 }, drag: { x: false, y: false } },
+        hooks: { setCursor: [(self) => setPointed(self.cursor.idx ?? null)] },
         scales: {
-          x: { time: true },
+          x: { time: true, ...(hasBars() ? { range: padded } : {}) },
           y: { range: props.range ?? ((_, _low, high) => [0, high > 0 ? high * 1.08 : 1]) },
         },
         axes: [
@@ -130,14 +147,36 @@ export function LineChart(props: LineChartProps) {
   );
 
   return (
-    <div
-      ref={(element) => {
-        host = element;
-      }}
-      role="img"
-      aria-label={props.label}
-      class="w-full min-w-0 overflow-hidden"
-      style={{ height: `${props.height ?? 180}px` }}
-    />
+    <div class="relative min-w-0">
+      <Show when={pointed() !== null && props.times[pointed() as number]}>
+        {(at) => (
+          <p
+            class="pointer-events-none absolute -top-1 right-0 z-10 rounded-sm bg-panel px-1.5 text-xs whitespace-nowrap"
+            aria-hidden="true"
+          >
+            <span class="text-ink-3">{timeText(at())}</span>
+            <For each={props.series}>
+              {(series) => {
+                const value = () => series.values[pointed() ?? 0];
+                return (
+                  <span class="ml-2 font-semibold">
+                    {typeof value() === "number" ? props.format(value() as number) : "–"}
+                  </span>
+                );
+              }}
+            </For>
+          </p>
+        )}
+      </Show>
+      <div
+        ref={(element) => {
+          host = element;
+        }}
+        role="img"
+        aria-label={props.label}
+        class="w-full min-w-0 overflow-hidden"
+        style={{ height: `${props.height ?? 180}px` }}
+      />
+    </div>
   );
 }

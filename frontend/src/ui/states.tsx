@@ -27,11 +27,20 @@ export function SkeletonRows(props: { rows: number }) {
   );
 }
 
-export function Empty(props: { icon?: Icon; title: string; children?: JSX.Element; actions?: JSX.Element }) {
+export function Empty(props: {
+  /** For a page that has no other heading. */
+  isPage?: boolean;
+  icon?: Icon;
+  title: string;
+  children?: JSX.Element;
+  actions?: JSX.Element;
+}) {
   return (
     <div class="flex flex-col items-center gap-2 px-6 py-12 text-center">
       <Show when={props.icon}>{(icon) => <Dynamic component={icon()} size={22} class="text-ink-3" />}</Show>
-      <h3 class="text-base font-semibold">{props.title}</h3>
+      <Dynamic component={props.isPage ? "h1" : "h2"} class="text-base font-semibold">
+        {props.title}
+      </Dynamic>
       <Show when={props.children}>
         <div class="max-w-[26rem] text-sm text-pretty text-ink-2">{props.children}</div>
       </Show>

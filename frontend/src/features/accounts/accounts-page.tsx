@@ -25,6 +25,9 @@ export default function AccountsPage() {
   const addWith = (add: string) => setSearch({ add, again: undefined });
   return (
     <>
+      <Show when={params["id"]}>
+        <h1 class="sr-only lg:hidden">{words.title}</h1>
+      </Show>
       <div class={params["id"] ? "max-lg:hidden" : ""}>
         <PageHead title={words.title}>
           <Button look="primary" icon={Plus} onClick={() => addWith("device")}>

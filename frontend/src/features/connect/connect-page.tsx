@@ -40,6 +40,7 @@ export default function ConnectPage() {
 
   const key = createMemo(() => dataOf(keys)?.find((one) => one.id === params.key));
   const client = (): Client => CLIENTS.find((one) => one === params.client) ?? "codex";
+  const setClient = (next: Client) => setParams({ client: next }, { replace: true, scroll: false });
   const fresh = () => (freshSecret()?.keyId === key()?.id ? freshSecret()?.secret : undefined);
   const secret = () => fresh() ?? (typedSecret().trim() || (key() ? words.placeholderKey : words.anyKey));
   const modelIds = createMemo(() => (dataOf(models) ?? []).map((model) => model.id));
@@ -118,26 +119,33 @@ export default function ConnectPage() {
           />
         </div>
         <div class="min-w-0">
-          <div
-            class="mb-4 flex flex-wrap gap-x-1 gap-y-1 border-b border-line print:hidden"
-            role="tablist"
-            aria-label={words.client}
-          >
+          <SelectField
+            label={words.client}
+            class="mb-4 sm:hidden print:hidden"
+            value={client()}
+            choices={CLIENTS.map((value) => ({ value, label: words.clients[value] }))}
+            onChange={setClient}
+          />
+          <fieldset class="mb-4 flex flex-wrap gap-x-1 border-b border-line max-sm:hidden print:hidden">
+            <legend class="sr-only">{words.client}</legend>
             <For each={CLIENTS}>
               {(one) => (
-                <button
-                  type="button"
-                  role="tab"
-                  aria-selected={client() === one}
-                  class="-mb-px border-b-2 border-transparent px-2.5 py-2 text-sm font-[550] whitespace-nowrap text-ink-2 hover:text-ink aria-selected:border-accent aria-selected:text-ink"
-                  onClick={() => setParams({ client: one }, { replace: true, scroll: false })}
-                >
-                  {words.clients[one]}
-                </button>
+                <label class="relative -mb-px cursor-pointer">
+                  <input
+                    type="radio"
+                    name="client"
+                    class="peer absolute inset-0 m-0 cursor-pointer appearance-none"
+                    checked={client() === one}
+                    onChange={() => setClient(one)}
+                  />
+                  <span class="pointer-events-none block border-b-2 border-transparent px-2.5 py-2 text-sm font-[550] whitespace-nowrap text-ink-2 peer-checked:border-accent peer-checked:text-ink peer-hover:text-ink">
+                    {words.clients[one]}
+                  </span>
+                </label>
               )}
             </For>
-          </div>
-          <h2 class="mb-3 hidden text-base font-semibold print:block">{words.clients[client()]}</h2>
+          </fieldset>
+          <h2 class="sr-only text-base font-semibold print:not-sr-only">{words.clients[client()]}</h2>
           <div class="mb-4 flex flex-wrap gap-3 print:hidden">
             <Segmented
               label={words.system}

@@ -14,7 +14,12 @@ import { TextField } from "../../ui/field.tsx";
 import { Loaded, SkeletonRows } from "../../ui/states.tsx";
 import { toast } from "../../ui/toast.tsx";
 
-const dollars = (value: number | null) => (value === null ? "–" : `$${value}`);
+/** At least cents, and every digit that the table has. */
+function dollars(value: number | null): string {
+  if (value === null) return "–";
+  const text = String(value);
+  return `$${(text.split(".")[1] ?? "").length > 2 ? text : value.toFixed(2)}`;
+}
 
 async function replaceOverrides(overrides: Record<string, PriceOverride>): Promise<void> {
   await api.put("/api/prices", { overrides });

@@ -58,8 +58,10 @@ function StrategyChoice(props: { settings: Settings }) {
     void saveSettings(props.settings, { routingStrategy: "single_account", singleAccountId });
   };
   return (
-    <fieldset>
-      <legend class="text-sm font-[550]">{w.strategy}</legend>
+    <div role="radiogroup" aria-labelledby={`${name}-title`}>
+      <h2 id={`${name}-title`} class="text-sm font-[550]">
+        {w.strategy}
+      </h2>
       <p class="mb-3 text-xs text-ink-3">{w.strategyHint}</p>
       <div class="flex flex-col gap-1">
         <For each={STRATEGIES}>
@@ -97,7 +99,7 @@ function StrategyChoice(props: { settings: Settings }) {
           onChange={chooseAccount}
         />
       </Show>
-    </fieldset>
+    </div>
   );
 }
 
@@ -105,6 +107,7 @@ type Rule = NonNullable<Settings["modelRules"]>[number];
 
 function ModelRules(props: { settings: Settings; rules: Rule[] }) {
   const w = words.routing;
+  const title = createUniqueId();
   const copy = () => props.rules.map((rule) => ({ ...rule }));
   const [draft, setDraft] = createSignal<Rule[]>(copy());
   createEffect(
@@ -120,8 +123,10 @@ function ModelRules(props: { settings: Settings; rules: Rule[] }) {
   const isWhole = () => draft().every((rule) => rule.pattern.trim() !== "" && rule.model.trim() !== "");
   return (
     <Rows>
-      <fieldset>
-        <legend class="text-sm font-[550]">{w.rules}</legend>
+      <div role="group" aria-labelledby={title}>
+        <h2 id={title} class="text-sm font-[550]">
+          {w.rules}
+        </h2>
         <p class="mb-3 max-w-prose text-xs text-ink-3">{w.rulesHint}</p>
         <div class="flex flex-col gap-2">
           <Index each={draft()}>
@@ -167,7 +172,7 @@ function ModelRules(props: { settings: Settings; rules: Rule[] }) {
             </Show>
           </div>
         </div>
-      </fieldset>
+      </div>
     </Rows>
   );
 }

@@ -16,7 +16,7 @@ export function Banners() {
   const [passwordLater, setPasswordLater] = remembered("password-later", false);
   const data = () => dataOf(session);
   return (
-    <div class="sticky top-0 z-20 print:hidden">
+    <div role="region" aria-label={shell.notices} class="sticky top-0 z-20 print:hidden">
       <Show when={liveState() === "lost"}>
         <Banner icon={CloudOff} tone="bad" text={shell.lostBanner} alert />
       </Show>

@@ -96,7 +96,7 @@ function FrameSkeleton() {
 function Gone() {
   return (
     <main class="flex min-h-dvh items-center justify-center">
-      <Empty title={shell.gone.title}>
+      <Empty isPage title={shell.gone.title}>
         <p>{shell.gone.body}</p>
         <p class="mt-2 text-ink-3">{shell.gone.hint}</p>
       </Empty>
@@ -107,6 +107,7 @@ function Gone() {
 function Broken(props: { error: unknown }) {
   return (
     <Empty
+      isPage
       title={shell.broken.title}
       actions={
         <Button look="primary" onClick={() => location.reload()}>

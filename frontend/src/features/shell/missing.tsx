@@ -6,6 +6,7 @@ import { Empty } from "../../ui/states.tsx";
 export function Missing() {
   return (
     <Empty
+      isPage
       title={shell.missing.title}
       actions={
         <ButtonLink href="/" look="primary">

@@ -13,6 +13,7 @@ export const shell = {
     audit: "Audit",
     settings: "Settings",
   },
+  notices: "Notices",
   more: "More",
   live: "Live",
   connecting: "Connecting",
