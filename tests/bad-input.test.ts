@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { zstdCompressSync } from "node:zlib";
 import { residentBytes, RESPONSES_PATH, rowsOnceWritten, startPool, turnBody } from "./harness.ts";
-import { idleStreams } from "./idle-stream.ts";
+import { beginLongSilence } from "./idle-stream.ts";
 import { openRaw, requestHead } from "./raw-client.ts";
 import { waitFor } from "./wait.ts";
 
@@ -14,7 +14,7 @@ const MEMORY_LIMIT_BYTES = 4 * MAX_BODY_BYTES;
 let pool: Awaited<ReturnType<typeof startPool>>;
 
 beforeAll(async () => {
-  void idleStreams();
+  beginLongSilence();
   pool = await startPool({ accounts: 2 });
 });
 

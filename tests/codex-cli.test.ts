@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { createSimulator, type JournalEntry, type Simulator } from "../src/simulator/simulator.ts";
 import { chatgptLoginConfig, codexExec, documentedConfig } from "./codex.ts";
 import { rowsOnceWritten, startPool } from "./harness.ts";
+import { beginLongSilence } from "./idle-stream.ts";
 
 const CLIENT_KEY = "the-key-of-the-client-which-stays-here";
 
@@ -12,6 +13,7 @@ let ownChatgpt: Simulator;
 let rowsBefore = 0;
 
 beforeAll(async () => {
+  beginLongSilence();
   pool = await startPool({ accounts: 2, simulator: { keepBodies: true } });
   ownChatgpt = createSimulator({
     seed: 7,

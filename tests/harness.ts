@@ -168,6 +168,8 @@ export function writeLogins(simulator: Simulator, count: number): string {
 
 function logRows(dataDir: string): LogRow[] {
   const database = new Database(join(dataDir, "codex-lb.db"), { readonly: true });
+  // The service may be writing its log back into the file at this very moment.
+  database.run("PRAGMA busy_timeout = 5000");
   try {
     return database.query("SELECT * FROM requests ORDER BY id").all() as LogRow[];
   } finally {

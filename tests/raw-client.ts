@@ -105,6 +105,6 @@ export async function openRaw(request: RawRequest): Promise<RawClient> {
       stallAt = Number.POSITIVE_INFINITY;
       socket.resume();
     },
-    leave: () => void socket.terminate(),
+    leave: () => socket.terminate(),
   };
 }

@@ -1,6 +1,6 @@
 /** Claims about the executable's life: what keeps it from starting, how it stops, and what a crash leaves. */
 import { Database } from "bun:sqlite";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXECUTABLE, runToEnd } from "./executable.ts";
@@ -15,8 +15,11 @@ import {
   temporaryDirectory,
   turnBody,
 } from "./harness.ts";
+import { beginLongSilence } from "./idle-stream.ts";
 import { openRaw } from "./raw-client.ts";
 import { waitFor } from "./wait.ts";
+
+beforeAll(beginLongSilence);
 
 async function accountIds(service: Service): Promise<string[]> {
   const { accounts } = (await (await fetch(`${service.url}/api/accounts`)).json()) as {
@@ -40,8 +43,8 @@ describe("what keeps it from starting is one clear line and an exit code", () =>
   });
   beforeEach(() => {
     scratch = temporaryDirectory("scratch");
-    return () => rmSync(scratch, { recursive: true });
   });
+  afterEach(() => rmSync(scratch, { recursive: true }));
   afterAll(async () => {
     rmSync(stopped, { recursive: true });
     await pool.dispose();
@@ -71,7 +74,7 @@ describe("what keeps it from starting is one clear line and an exit code", () =>
   };
   const otherKey = () => file("other.key", Buffer.alloc(32, 7).toString("base64"));
 
-  const CASES: [title: string, env: () => Record<string, string>, says: () => (string | RegExp)[]][] = [
+  const CASES: [title: string, env: () => Record<string, string>, says: () => string[]][] = [
     [
       "a directory that another process serves, which is named",
       () => ({ CODEX_LB_DATA_DIR: pool.service.dataDir }),
