@@ -304,6 +304,7 @@ export async function createRuntime(
   const entrance = createEntrance({
     config,
     store: store.dashboardAuth,
+    audit: store.audit,
     settings: liveSettings,
     clock,
     random,
@@ -319,6 +320,17 @@ export async function createRuntime(
       arrived: (callbackUrl) => logins.callback(callbackUrl, null),
       log,
     }),
+    ended(flow, end) {
+      const success = end.status === "success";
+      store.audit.add({
+        atMs: clock.now(),
+        actor: "system",
+        actorIp: null,
+        action: success ? "login.success" : "login.failure",
+        target: success ? end.accountId : flow.accountId,
+        details: { flowId: flow.id, ...(!success && { code: end.code }) },
+      });
+    },
     clock,
     random,
     log,

@@ -133,6 +133,7 @@ function loginHere(store: Store, config: Config, { fetch, clock, random, log }: 
       arrived: (callbackUrl) => logins.callback(callbackUrl, null),
       log,
     }),
+    ended: () => {},
     clock,
     random,
     log,

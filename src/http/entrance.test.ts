@@ -27,6 +27,7 @@ function warnings(env: Record<string, string>, values: Record<string, unknown> =
   const entrance = createEntrance({
     config,
     store: home.store.dashboardAuth,
+    audit: home.store.audit,
     settings,
     clock,
     random: systemRandom,

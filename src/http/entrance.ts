@@ -9,6 +9,7 @@ import { createPasswords } from "../pool/passwords.ts";
 import { createSecondFactor } from "../pool/second-factor.ts";
 import { createThrottle, type Throttle } from "../pool/throttle.ts";
 import type { Clock, Log, Random } from "../ports.ts";
+import type { AuditStore } from "../store/audit.ts";
 import type { DashboardAuthStore } from "../store/dashboard-auth.ts";
 import { createSignIn, type SignInPorts } from "./dashboard-auth.ts";
 import { createFirewall, type Firewall } from "./firewall.ts";
@@ -39,12 +40,13 @@ const FREE_KEY_FAILURES = 30;
 export function createEntrance(ports: {
   config: Config;
   store: DashboardAuthStore;
+  audit: Pick<AuditStore, "add">;
   settings: LiveSettings;
   clock: Clock;
   random: Random;
   log: Log;
 }): Entrance {
-  const { config, store, settings, clock, random, log } = ports;
+  const { config, store, audit, settings, clock, random, log } = ports;
   const token = (prefix: string) => new Secret(prefix + Buffer.from(random.bytes(32)).toString("base64url"));
   const cliToken = token(CLI_TOKEN_PREFIX);
   const bootstrapToken = config.dashboardBootstrapToken ?? token("");
@@ -93,6 +95,16 @@ export function createEntrance(ports: {
       userHeader: config.dashboardUserHeader,
       signIn,
       throttle,
+      tokenRefused({ ip }) {
+        const entry = {
+          actor: "anonymous",
+          actorIp: ip,
+          action: "token.refused",
+          target: null,
+          details: null,
+        };
+        audit.add({ atMs: clock.now(), ...entry });
+      },
     }),
     signIn,
     signInParts,

@@ -40,6 +40,7 @@ function createAsking({ token, signIn }: Options) {
     userHeader: "x-remote-user",
     signIn: { ...NO_SIGN_IN, ...signIn },
     throttle: createThrottle(createFakeClock()),
+    tokenRefused: () => {},
   });
   const locate = createLocate({ trustedProxies: parseCidrList("10.0.0.0/8"), tls: false });
   return (options: Options) => {

@@ -53,6 +53,8 @@ export interface GuardPorts {
   signIn: SignIn;
   /** Against guessing tokens. */
   throttle: Throttle;
+  /** Told of each wrong token that was judged; those that have to wait are not. */
+  tokenRefused(client: Client): void;
 }
 
 export interface Guard {
@@ -79,6 +81,7 @@ export function createGuard(ports: GuardPorts): Guard {
     }
     if (!isRight) {
       throttle.failed(client);
+      ports.tokenRefused(client);
       return nobody;
     }
     throttle.succeeded(client);

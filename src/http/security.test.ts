@@ -296,6 +296,20 @@ describe("upstream's headers", () => {
   });
 });
 
+test("a wrong token and the end of a login are in the audit log", async () => {
+  await closed.fetch("/api/accounts", { headers: { authorization: "Bearer guessed-token" } });
+  const { flowId } = await closed.adminJson<{ flowId: string }>("/api/oauth/start", { json: {} });
+  await closed.adminJson("/api/oauth/cancel", { json: { flowId } });
+  const { logs } = await closed.adminJson<{ logs: Record<string, unknown>[] }>("/api/audit-logs?limit=500");
+  const details = expect.objectContaining({ flowId });
+  expect(logs).toContainEqual(expect.objectContaining({ action: "token.refused", actor: "anonymous" }));
+  expect(logs).toContainEqual(
+    expect.objectContaining({ action: "login.start", actor: "admin_token", details }),
+  );
+  expect(logs).toContainEqual(expect.objectContaining({ action: "login.failure", actor: "system", details }));
+  expect(JSON.stringify(logs)).not.toContain("guessed-token");
+});
+
 test("what a client sends cannot forge a line of the log", async () => {
   const forged = "x\n2026-01-01T00:00:00.000Z info  forged line\u001b[2J";
   await open.turn({ body: { model: forged }, headers: { "user-agent": "agent\u009b2J" } });

@@ -14,6 +14,7 @@ let clock: FakeClock;
 let logins: LoginFlows;
 let imported: ChatGptLogin[];
 let known: Map<string, Account>;
+let ends: string[];
 let oauth: Oauth;
 let listener: { openings: number; isOpen: boolean; portIsFree: boolean };
 
@@ -22,6 +23,7 @@ beforeEach(async () => {
   simulator = createSimulator({ accounts: [{}, { planType: "team" }] });
   const { authBaseUrl } = await simulator.start();
   imported = [];
+  ends = [];
   known = new Map();
   listener = { openings: 0, isOpen: false, portIsFree: true };
   oauth = createOauth({
@@ -49,6 +51,7 @@ beforeEach(async () => {
         return Promise.resolve();
       },
     },
+    ended: (flow, end) => void ends.push(`${flow.method} ${end.status}`),
     clock,
     random: systemRandom,
     log: createLog({ level: "error", format: "text", write: () => {} }),
@@ -86,6 +89,7 @@ test("a device login polls at the issuer's pace, and succeeds when the person ha
   clock.advance(5000);
   await until(() => flow.end !== null);
   expect(flow.end).toEqual({ status: "success", accountId: accountIdOf(imported[0]!.identity) });
+  expect(ends).toEqual(["device success"]);
 });
 
 test("asking at once needs no waiting, and several at once redeem the code once", async () => {

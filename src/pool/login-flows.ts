@@ -61,6 +61,8 @@ export interface LoginFlowsPorts {
   importer: { importLogin(login: ChatGptLogin, options: { again: boolean }): Pick<Account, "id"> };
   pool: { get(id: string): Account | null };
   listener: CallbackListener;
+  /** Told how each one ended. */
+  ended(flow: LoginFlow, end: LoginEnd): void;
   clock: Clock;
   random: Random;
   log: Log;
@@ -136,6 +138,7 @@ export function createLoginFlows(ports: LoginFlowsPorts): LoginFlows {
     flow.browser = null;
     flow.device = null;
     if (!waitsForBrowser()) void listener.close();
+    ports.ended(flow, end);
     if (end.status === "success") log.info("login finished", { flow: flow.id, account: end.accountId });
     else log.warn("login ended", { flow: flow.id, code: end.code });
   }
