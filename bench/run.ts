@@ -7,12 +7,14 @@ import { type Figure, meetsGoal, type Outcome, type Scenario } from "./scenario.
 import { chatScenario } from "./scenarios/chat.ts";
 import { failoverScenario } from "./scenarios/failover.ts";
 import { frontierScenario } from "./scenarios/frontier.ts";
+import { historyScenario } from "./scenarios/history.ts";
 import { largeBodyScenario } from "./scenarios/large-body.ts";
 import { latencyScenario } from "./scenarios/latency.ts";
 import { stalledScenario } from "./scenarios/stalled.ts";
 import { startScenario } from "./scenarios/start.ts";
 import { streamsScenario } from "./scenarios/streams.ts";
 import { throughputScenario } from "./scenarios/throughput.ts";
+import { websocketScenario } from "./scenarios/websocket.ts";
 import { startBench } from "./targets.ts";
 
 const SCENARIOS: readonly Scenario[] = [
@@ -20,10 +22,12 @@ const SCENARIOS: readonly Scenario[] = [
   throughputScenario,
   frontierScenario,
   streamsScenario,
+  websocketScenario,
   chatScenario,
   largeBodyScenario,
   stalledScenario,
   failoverScenario,
+  historyScenario,
   startScenario,
 ];
 
@@ -51,7 +55,9 @@ async function main(argv: string[]): Promise<number> {
   for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
     console.log(`\n${scenario.name}: ${scenario.what}`);
     const started = performance.now();
-    const bench = await startBench(scenario.targets);
+    const bench = await startBench(scenario.targets, {
+      rows: scenario.rows?.[quick ? "quick" : "full"] ?? 0,
+    });
     try {
       const outcome = await scenario.run({ bench, quick });
       results.push({

@@ -20,6 +20,8 @@ export interface Scenario {
   /** One line on load and payload. */
   what: string;
   targets: readonly TargetName[];
+  /** Rows that codex-lb's log holds before it starts. Default: none. */
+  rows?: { full: number; quick: number };
   run(context: { bench: Bench; quick: boolean }): Promise<Outcome>;
 }
 

@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { fillHistory } from "./history-rows.ts";
 import { LOAD_CORE, PROXY_CORE, start, type Started } from "./processes.ts";
 
 export type TargetName = "direct" | "nginx" | "bare" | "codex-lb";
@@ -34,7 +35,7 @@ const ADMIN_TOKEN = "benchmark-admin-token";
 const root = resolve(import.meta.dir, "..");
 
 /** Starts the upstream and every target. The compiled executable is measured: build it first. */
-export async function startBench(wanted: readonly TargetName[]): Promise<Bench> {
+export async function startBench(wanted: readonly TargetName[], { rows }: { rows: number }): Promise<Bench> {
   const directory = mkdtempSync(join(tmpdir(), "codex-lb-bench-"));
   const started: Started[] = [];
   async function launch(...parameters: Parameters<typeof start>): Promise<Started> {
@@ -88,6 +89,7 @@ export async function startBench(wanted: readonly TargetName[]): Promise<Bench> 
     const dataDir = join(directory, "data");
     let adminJson: Bench["adminJson"] = () => Promise.reject(new Error("codex-lb is not part of this run"));
     if (wanted.includes("codex-lb")) {
+      if (rows > 0) fillHistory(dataDir, rows);
       const service = await launch([join(root, "dist/codex-lb"), "--port", "0", "--data-dir", dataDir], {
         core: PROXY_CORE,
         ready: /ready on/,
