@@ -244,7 +244,7 @@ export async function createRuntime(
     return { knownModels, modelRules: usableRules(settings().modelRules, knownModels) };
   };
   const kept = createKeptResponses(clock);
-  const translated = { serving, clock, drain, names, kept, requestContext };
+  const translated = { serving, attempt, clock, drain, names, kept, view, requestContext };
 
   const accountJobs = createAccountJobs({
     pool,
@@ -394,7 +394,7 @@ export async function createRuntime(
         relay: createTranslatedRelay(translated),
         compact: createCompactRelay(translated),
         media: createMediaRelay(translated),
-        catalogue: catalogue.merged,
+        catalogue,
         requestContext,
       }),
     ]),

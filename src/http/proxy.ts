@@ -52,7 +52,7 @@ export function proxyRoutes({ door, relay, calls, catalogue }: ProxyRoutesPorts)
     ),
     { method: "GET", path: RESPONSES, handle: noWebSocket },
     route("POST", `${RESPONSES}/compact`, calls.compact),
-    route("GET", "/backend-api/codex/models", (request, caller) => models(catalogue, request, caller)),
+    route("GET", "/backend-api/codex/models", (request, caller) => codexModels(catalogue, request, caller)),
     {
       method: "POST",
       path: "/backend-api/codex/analytics-events/*",
@@ -87,7 +87,8 @@ function upstreamPath(url: string): string {
   return url.slice(url.indexOf(path) + BACKEND.length);
 }
 
-async function models(catalogue: Catalogue, request: Request, caller: Caller): Promise<Response> {
+/** Codex's own list, for the version that the client says it has. */
+export async function codexModels(catalogue: Catalogue, request: Request, caller: Caller): Promise<Response> {
   const asked = new URL(request.url).searchParams.get("client_version");
   const version = clientVersionOf(asked) ?? clientVersionOf(caller.origin.userAgent);
   const { models: entries, etag } = await catalogue.forVersion(version, caller.key);

@@ -7,13 +7,14 @@ import { countTokens } from "../core/dialects/messages/request.ts";
 import { responsesDialect } from "../core/dialects/responses.ts";
 import { CodedError } from "../core/errors.ts";
 import { asList, asRecord } from "../core/json-read.ts";
-import { type MergedCatalogue, openAiModelList } from "../core/models-catalogue.ts";
-import type { PooledKey } from "../pool/keys.ts";
+import { openAiModelList } from "../core/models-catalogue.ts";
+import type { Catalogue } from "../pool/catalogue.ts";
 import type { Caller } from "../proxy/serve.ts";
 import { readJson, type TranslatedRelay } from "../proxy/translated.ts";
 import { errorResponse, requestIdHeaders } from "../proxy/translated-answers.ts";
 import type { MediaRelay } from "../proxy/translated-media.ts";
 import type { Door } from "./access.ts";
+import { codexModels } from "./proxy.ts";
 import { pathOf, type ProxyRoute } from "./server.ts";
 
 export interface V1Ports {
@@ -21,8 +22,7 @@ export interface V1Ports {
   relay: TranslatedRelay;
   compact(request: Request, caller: Caller): Promise<Response>;
   media: MediaRelay;
-  /** What the holder of the key may use; without a key everything. */
-  catalogue(key: PooledKey | null): MergedCatalogue;
+  catalogue: Catalogue;
   requestContext(): RequestContext;
 }
 
@@ -73,11 +73,9 @@ export function v1Routes(ports: V1Ports): ProxyRoute[] {
     route("POST", "/v1/responses/compact", ports.compact),
     route("POST", "/v1/messages/count_tokens", tokens, messagesDialect),
     ...["GET", "HEAD"].map((method) =>
-      route(method, "/v1/models", (request, caller) =>
-        listModels(ports.catalogue(caller.key), request, caller),
-      ),
+      route(method, "/v1/models", (request, caller) => listModels(ports.catalogue, request, caller)),
     ),
-    route("GET", "/v1/models/*", (request, caller) => oneModel(ports.catalogue(caller.key), request, caller)),
+    route("GET", "/v1/models/*", (request, caller) => oneModel(ports.catalogue, request, caller)),
     route("POST", "/v1/images/generations", (request, caller) => media.image(request, "generations", caller)),
     route("POST", "/v1/images/edits", (request, caller) => media.image(request, "edits", caller)),
     route("POST", "/v1/audio/transcriptions", media.transcription),
@@ -89,18 +87,17 @@ export function v1Routes(ports: V1Ports): ProxyRoute[] {
 /** When the entries were made is nowhere said; SDKs want a number. */
 const CREATED_SECONDS = 0;
 
-/** OpenAI's list, or Codex's own when its `client_version` is in the query (UPSTREAM H). */
-function listModels(catalogue: MergedCatalogue, request: Request, caller: Caller): Response {
+/** OpenAI's list, or Codex's own when its `client_version` is in the query (UPSTREAM H). A key's holder sees what the key may use. */
+function listModels(catalogue: Catalogue, request: Request, caller: Caller): Response | Promise<Response> {
+  if (new URL(request.url).searchParams.has("client_version")) return codexModels(catalogue, request, caller);
+  const { models } = catalogue.merged(caller.key);
   const headers = requestIdHeaders(responsesDialect, caller.origin.requestId);
-  if (!new URL(request.url).searchParams.has("client_version")) {
-    return Response.json(openAiModelList(catalogue.models, CREATED_SECONDS), { headers });
-  }
-  return Response.json({ models: catalogue.models }, { headers: { ...headers, etag: catalogue.etag } });
+  return Response.json(openAiModelList(models, CREATED_SECONDS), { headers });
 }
 
-function oneModel(catalogue: MergedCatalogue, request: Request, caller: Caller): Response {
+function oneModel(catalogue: Catalogue, request: Request, caller: Caller): Response {
   const id = safelyDecoded(pathOf(request.url).slice("/v1/models/".length));
-  const list = asList(openAiModelList(catalogue.models, CREATED_SECONDS).data);
+  const list = asList(openAiModelList(catalogue.merged(caller.key).models, CREATED_SECONDS).data);
   const model = list.find((entry) => asRecord(entry)?.id === id);
   if (model === undefined) {
     throw new CodedError("model_not_found", "No account of the pool lists this model. See GET /v1/models.", {

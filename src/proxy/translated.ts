@@ -5,13 +5,17 @@ import type { Dialect, ReplyContext, RequestContext, TranslatedRequest } from ".
 import { responsesDialect } from "../core/dialects/responses.ts";
 import { CodedError } from "../core/errors.ts";
 import { isObject } from "../core/dialects/parse.ts";
+import { fileIdsIn } from "../core/file-ids.ts";
 import { asRecord, asText } from "../core/json-read.ts";
 import type { Clock } from "../ports.ts";
 import type { CallerNames } from "../upstream/json-call.ts";
 import type { ReplyHeaders } from "./answers.ts";
 import { readJsonBody, type RequestFacts } from "./client-request.ts";
+import type { ClientView } from "./client-view.ts";
 import type { Drain } from "./drain.ts";
+import { compactedReply, createCompactAttempt } from "./compact.ts";
 import type { ClientPresence } from "./engine.ts";
+import type { HttpAttempt } from "./http-attempt.ts";
 import type { KeptResponses } from "./kept-responses.ts";
 import { relayReply } from "./relay.ts";
 import { presenceOf } from "./responses.ts";
@@ -41,6 +45,9 @@ export interface TranslatedPorts {
   /** What upstream is told of clients that do not name themselves. */
   names: CallerNames;
   kept: KeptResponses;
+  /** For clients of the Responses API, to whom upstream's headers mean something. */
+  view: ClientView;
+  attempt: HttpAttempt;
   /** Models of the pool and the names that stand for others, as they are now. */
   requestContext(): RequestContext;
 }
@@ -60,7 +67,7 @@ export function createTranslatedRelay(ports: TranslatedPorts): TranslatedRelay {
       );
     }
     const { translated, onEvent } = read;
-    const who = { client, requestId: caller.origin.requestId };
+    const who = { client, caller };
     return ports.serving.serve({
       ...upstreamRequest(ports, request, translated, caller),
       caller,
@@ -89,13 +96,33 @@ export function createCompactRelay(
     }
     // The call takes the conversation, and none of what a turn would need besides.
     for (const name of ["stream", "store", "include", "tool_choice"]) delete translated.body[name];
+    const upstream = upstreamRequest(ports, request, translated, caller);
+    const plain = plainShape(ports, client, translated.ignored);
     return ports.serving.serve({
-      ...upstreamRequest(ports, request, translated, caller),
+      ...upstream,
+      facts: { ...upstream.facts, requestKind: "compaction" },
       caller,
       client,
       path: "/codex/responses/compact",
       observe: false,
-      shape: plainShape(ports, client, translated.ignored),
+      attempt: createCompactAttempt(ports.attempt, upstream.body),
+      shape: {
+        ...plain,
+        async reply(reply, headers, onEnd) {
+          if (!reply.observer) return plain.reply(reply, headers, onEnd);
+          const { clock, drain } = ports;
+          const { status, body } = await compactedReply(reply, upstream.body, {
+            client,
+            clock,
+            drain,
+            onEnd,
+          });
+          return Response.json(body, {
+            status,
+            headers: { ...headers, ...ignoredHeader(translated.ignored) },
+          });
+        },
+      },
     });
   };
 }
@@ -125,13 +152,15 @@ function upstreamRequest(
   request: Request,
   translated: TranslatedRequest,
   caller: Caller,
-): Pick<ServeRequest, "facts" | "method" | "headers" | "body" | "contentEncoding"> {
+): Pick<ServeRequest, "facts" | "method" | "headers" | "contentEncoding"> & { body: Uint8Array } {
   const conversation = nameConversation(translated, caller);
+  const body = Buffer.from(JSON.stringify(translated.body));
+  const header = (name: string) => request.headers.get(name);
   return {
-    facts: factsOf(translated, conversation, (name) => request.headers.get(name)),
+    facts: factsOf(translated, { conversation, fileIds: fileIdsIn(body), header }),
     method: "POST",
     headers: upstreamHeaders(request.headers, ports.names, conversation),
-    body: Buffer.from(JSON.stringify(translated.body)),
+    body,
     contentEncoding: null,
   };
 }
@@ -191,14 +220,14 @@ function opening(body: TranslatedRequest["body"]): unknown[] {
 
 function factsOf(
   { body, model }: TranslatedRequest,
-  conversation: string,
-  header: (name: string) => string | null,
+  from: { conversation: string; fileIds: string[]; header: (name: string) => string | null },
 ): RequestFacts {
+  const { conversation, fileIds, header } = from;
   return {
     model,
     serviceTier: asText(body.service_tier),
     reasoningEffort: asText(asRecord(body.reasoning)?.effort),
-    keys: conversationKeys({ header, fields: { promptCacheKey: conversation } }),
+    keys: conversationKeys({ header, fields: { promptCacheKey: conversation, fileIds } }),
     sessionId: (header("session-id") ?? header("session_id") ?? conversation).slice(0, MAX_ID_CHARS),
     threadId: header("thread-id")?.slice(0, MAX_ID_CHARS) ?? null,
     turnId: null,
@@ -232,17 +261,18 @@ function translatedShape(
   ports: TranslatedPorts,
   dialect: Dialect,
   translated: TranslatedRequest,
-  who: { client: ClientPresence; requestId: string },
+  who: { client: ClientPresence; caller: Caller },
   onEvent: ((event: unknown) => void) | null,
 ): AnswerShape {
+  const { requestId } = who.caller.origin;
   const context: ReplyContext = {
     reply: translated.reply,
-    id: who.requestId.replace(/^req_/, "resp_"),
+    id: requestId.replace(/^req_/, "resp_"),
     createdAt: Math.floor(ports.clock.now() / 1000),
   };
   const ours = (headers: ReplyHeaders): ReplyHeaders => ({
     ...headers,
-    ...requestIdHeaders(dialect, who.requestId),
+    ...requestIdHeaders(dialect, requestId),
     ...ignoredHeader(translated.ignored),
   });
   return {
@@ -251,7 +281,7 @@ function translatedShape(
     async reply(reply, headers, onEnd) {
       const options = { client: who.client, clock: ports.clock, drain: ports.drain, onEnd };
       // Codex's own headers mean something to clients of the Responses API only.
-      const upstreams = dialect.name === "responses" ? reply.headers : [];
+      const upstreams = dialect.name === "responses" ? ports.view.headers(reply.headers, who.caller) : [];
       const all = { ...Object.fromEntries(upstreams), ...ours(headers) };
       if (!translated.stream) {
         const whole = await collectTranslated(reply, options, { dialect, context, onEvent });
