@@ -8,6 +8,7 @@ import type { AttemptContext, Attempted, ClientPresence } from "./engine.ts";
 import { type CommittedReply, type HttpAttempt, NOTHING_SEEN, readAnswer } from "./http-attempt.ts";
 import type { ObservedReply } from "./serve.ts";
 import {
+  CHAIN_LOST_CODE,
   CHAIN_LOST_FRAME,
   httpBodyOf,
   httpHeadersOf,
@@ -221,7 +222,7 @@ function broken(code: string, connectMs: number | null): Extract<Attempted<never
 }
 
 function chainLost(): Extract<Attempted<never>, { kind: "failed" }> {
-  const event: unknown = JSON.parse(CHAIN_LOST_FRAME);
+  const event = { type: "error", status: 400, error: { code: CHAIN_LOST_CODE } };
   const answer = { status: 400, headers: [], body: Buffer.from(CHAIN_LOST_FRAME) };
   return { kind: "failed", seen: { ...NOTHING_SEEN, event }, answer, connectMs: null };
 }

@@ -23,6 +23,9 @@ export function clientFrameType(frame: Buffer): string {
   return typeof type === "string" ? type : "";
 }
 
+/** By which upstream, and the engine, say that a chain of responses cannot go on. */
+export const CHAIN_LOST_CODE = "previous_response_not_found";
+
 /** The leading bytes among which upstream's frames have their type. */
 const TYPE_PREFIX_BYTES = 256;
 
@@ -54,6 +57,7 @@ export function failedFrame(code: string, message: string, responseId: string | 
  */
 export function refusalFrame(refusal: Refusal): string {
   const { code, message, type, retryAfterSeconds, resetsAt, promo } = refusal;
+  if (code === CHAIN_LOST_CODE) return CHAIN_LOST_FRAME;
   if (type === "usage_limit_reached") {
     const error: JsonRecord = { type, code, message };
     if (resetsAt !== null) error.resets_at = resetsAt;
@@ -88,23 +92,28 @@ export function answerFrame(answer: UpstreamAnswer): string {
   return errorFrame(error, answer.status);
 }
 
-/** Upstream's error frame, given a status when it has none. */
-export function withStatus(frame: string): string {
+/** Upstream's error frame in the form that every client understands: with a status, and a lost chain as above. */
+export function errorForClient(frame: string): string {
   const parsed = parse(frame);
+  const code = asRecord(parsed?.error)?.code ?? parsed?.code;
+  if (code === CHAIN_LOST_CODE) return CHAIN_LOST_FRAME;
   if (parsed === null || asNumber(parsed.status) !== null || asNumber(parsed.status_code) !== null)
     return frame;
-  const code = asRecord(parsed.error)?.code ?? parsed.code;
-  return JSON.stringify({ ...parsed, status: code === "previous_response_not_found" ? 400 : 500 });
+  return JSON.stringify({ ...parsed, status: 500 });
 }
 
-/** The answer on which Codex opens a new socket and sends its whole input, with nothing shown (UPSTREAM D). */
+/**
+ * The answer on which every Codex opens a new socket and sends its whole input, with nothing shown: upstream's own when a socket's
+ * hour is over. `previous_response_not_found` would say it better, but clients before about 0.15x end the turn on it (tried with
+ * 0.130 and 0.145).
+ */
 export const CHAIN_LOST_FRAME = errorFrame(
   {
     type: "invalid_request_error",
-    code: "previous_response_not_found",
+    code: "websocket_connection_limit_reached",
     message:
-      "codex-lb: the connection that held this previous response has ended; send the whole conversation.",
-    param: "previous_response_id",
+      "codex-lb: the connection that held this previous response has ended; create a new connection and send the whole conversation.",
+    param: null,
   },
   400,
 );

@@ -18,7 +18,7 @@ import {
   failedFrame,
   refusalFrame,
   upstreamFrameType,
-  withStatus,
+  errorForClient,
 } from "./socket-frames.ts";
 import type { SocketPorts } from "./socket.ts";
 import { createUpstream, type FrameReply, type SocketReply } from "./socket-attempt.ts";
@@ -196,7 +196,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
       const message = `codex-lb: the account could not finish this response (${failure.code}); please retry.`;
       return failedFrame("account_failed", message, observer.summary().responseId);
     }
-    return type === "error" ? withStatus(text) : text;
+    return type === "error" ? errorForClient(text) : text;
   }
 
   function onUpstreamEnd(end: SocketEnd): void {
@@ -277,7 +277,8 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
           return;
         case "answer": {
           const frames = upstream.lastFrames() ?? [answerFrame(served.answer)];
-          for (const text of frames) await show(upstreamTypeOf(text) === "error" ? withStatus(text) : text);
+          for (const text of frames)
+            await show(upstreamTypeOf(text) === "error" ? errorForClient(text) : text);
           return;
         }
         case "committed":

@@ -94,7 +94,7 @@ async function attemptTurn(client: SocketClient, body: Record<string, unknown>):
   const last = frames?.at(-1);
   if (!frames || last?.type === "response.failed") return null;
   if (last?.type === "error") {
-    expect(last).toMatchObject({ status: 400, error: { code: "previous_response_not_found" } });
+    expect(last).toMatchObject({ status: 400, error: { code: "websocket_connection_limit_reached" } });
     return null;
   }
   return frames;

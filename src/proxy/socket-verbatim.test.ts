@@ -33,7 +33,8 @@ function serverFrame(
   const response = `"response" : {"id":"${responseId}","usage":{"input_tokens":1.0,"output_tokens":2e0,"total_tokens":3}}`;
   switch (type) {
     case "error":
-      return `{"type":"error", "status":400,"error":{"code":"previous_response_not_found","message":"née"},"n":${count}}`;
+      // The captured one, `previous_response_not_found`, is given a form that older clients understand too.
+      return `{"type":"error", "status":400,"error":{"code":"context_length_exceeded","message":"née"},"n":${count}}`;
     case "codex.rate_limits":
       return `{"type":"codex.rate_limits","n":${count}}`;
     case "response.created":

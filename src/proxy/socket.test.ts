@@ -172,6 +172,7 @@ describe("an account that fails before anything is shown is passed over", () => 
   }
 });
 
+/** The error after which every version of Codex connects anew and sends its whole input; nothing is shown of it. */
 describe("an account that fails in a chain", () => {
   const cases: [name: string, fault: Parameters<RunningService["simulator"]["addFault"]>[0]][] = [
     ["spent", { act: { kind: "error", name: "usage_limit_reached", resetsInSeconds: 600 } }],
@@ -192,7 +193,7 @@ describe("an account that fails in a chain", () => {
         expect.objectContaining({
           type: "error",
           status: 400,
-          error: expect.objectContaining({ code: "previous_response_not_found" }),
+          error: expect.objectContaining({ code: "websocket_connection_limit_reached" }),
         }),
       ]);
       expect(types(await turn(await open(service))).at(-1)).toBe("response.completed");
@@ -206,7 +207,7 @@ describe("an account that fails in a chain", () => {
     const spent = lastAccount(service)!;
     await service.adminJson(`/api/accounts/${service.accountIds[spent]}/pause`, { method: "POST" });
     const frames = await turn(client, { previous_response_id: idOf(first) });
-    expect(frames[0]).toMatchObject({ error: { code: "previous_response_not_found" } });
+    expect(frames[0]).toMatchObject({ error: { code: "websocket_connection_limit_reached" } });
     await turn(await open(service));
     expect(lastAccount(service)).toBe(1 - spent);
   });
@@ -215,7 +216,7 @@ describe("an account that fails in a chain", () => {
     const service = await start();
     const first = await turn(await open(service));
     const frames = await turn(await open(service), { previous_response_id: idOf(first) });
-    expect(frames[0]).toMatchObject({ status: 400, error: { code: "previous_response_not_found" } });
+    expect(frames[0]).toMatchObject({ status: 400, error: { code: "websocket_connection_limit_reached" } });
   });
 });
 
@@ -375,7 +376,7 @@ describe("large frames", () => {
     expect(row).toMatchObject({ status: "ok", transport: "websocket", upstreamTransport: "http" });
     // The chain was made over HTTP: no socket knows it.
     const next = await turn(client, { previous_response_id: idOf(frames) });
-    expect(next[0]).toMatchObject({ error: { code: "previous_response_not_found" } });
+    expect(next[0]).toMatchObject({ error: { code: "websocket_connection_limit_reached" } });
   });
 
   test("where upstream speaks no WebSocket every frame goes by HTTP", async () => {
