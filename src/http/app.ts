@@ -15,7 +15,7 @@ import { accountTrendRoutes } from "./account-trends.ts";
 import { createAccountViews } from "./account-views.ts";
 import { type AccountRoutesPorts, accountRoutes } from "./accounts.ts";
 import { createAdmin } from "./admin.ts";
-import { dashboardAuthRoutes, type SignInPorts } from "./dashboard-auth.ts";
+import { dashboardAuthRoutes } from "./dashboard-auth.ts";
 import { type Firewall, firewallRoutes } from "./firewall.ts";
 import { admit, type Asker, type Guard, type SignIn } from "./guard.ts";
 import { maskForGuests } from "./guest-view.ts";
@@ -32,6 +32,7 @@ import { requestLogRoutes } from "./request-logs.ts";
 import { oauthRoutes } from "./oauth.ts";
 import { protect } from "./security-headers.ts";
 import { pathOf } from "./server.ts";
+import type { SignInPorts } from "./sign-in.ts";
 import { settingsRoutes } from "./settings.ts";
 import { usageRoutes } from "./usage.ts";
 

@@ -11,10 +11,10 @@ import { createThrottle, type Throttle } from "../pool/throttle.ts";
 import type { Clock, Log, Random } from "../ports.ts";
 import type { AuditStore } from "../store/audit.ts";
 import type { DashboardAuthStore } from "../store/dashboard-auth.ts";
-import { createSignIn, type SignInPorts } from "./dashboard-auth.ts";
 import { createFirewall, type Firewall } from "./firewall.ts";
 import { CLI_TOKEN_PREFIX, createGuard, type Guard, type SignIn } from "./guard.ts";
 import { createLocate, type Locate } from "./locality.ts";
+import { createSignIn, type SignInPorts } from "./sign-in.ts";
 
 export interface Entrance {
   locate: Locate;

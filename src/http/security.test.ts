@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { createHttpServer } from "./server.ts";
+import { createLocate } from "./locality.ts";
 import { type RunningService, startService, TURN_BODY } from "../testing/running-service.ts";
 import { BEHIND_PROXY, createVisitor, NO_ADMIN_TOKEN, type Visitor } from "../testing/visitor.ts";
 
@@ -265,6 +267,47 @@ test("a hundred heads that never end hold nobody else up, and are cut off", asyn
   await Promise.all(slow);
   expect(performance.now() - startedAt).toBeLessThan(18_000);
 }, 20_000);
+
+test("a body that stops coming is not waited for", async () => {
+  const server = createHttpServer({
+    hostname: "127.0.0.1",
+    port: 0,
+    tls: null,
+    locate: createLocate({ trustedProxies: [], tls: false }),
+    proxyRoutes: [],
+    socketRoutes: [],
+    bodyTimeoutS: 1,
+    application: async (request) => new Response(await request.text()),
+    onError: () => new Response("", { status: 500 }),
+  });
+  const { url } = server.start();
+  const reply = await raw(
+    { url } as RunningService,
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+    {
+      untilClosed: true,
+    },
+  );
+  expect(reply).not.toContain("200 OK");
+  await server.stop();
+});
+
+test("each line of the threat table names tests that exist", () => {
+  const root = join(import.meta.dir, "..", "..");
+  const rows = readFileSync(join(root, "docs/security.md"), "utf8")
+    .match(/^\|.*\|$/gm)!
+    .slice(2);
+  const threats = rows.filter((row) => row.split("|").length === 5);
+  const claims = threats.map((row) => row.split("|")[3]!).filter((cell) => /\.test\.ts|the same/.test(cell));
+  expect(claims.length).toBeGreaterThan(20);
+  for (const cell of claims) {
+    let text = "";
+    for (const [, file, quoted] of cell.matchAll(/`([\w/.-]+\.test\.ts)`|"([^"]+)"/g)) {
+      if (file !== undefined) text = readFileSync(join(root, file), "utf8");
+      else expect(text).toContain(quoted!);
+    }
+  }
+});
 
 describe("upstream's headers", () => {
   test("cannot set cookies here, open anything to other pages, or carry control characters", async () => {

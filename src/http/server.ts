@@ -39,14 +39,16 @@ export interface HttpServerOptions {
   socketRoutes: readonly SocketRoute[];
   /** What no proxy route takes. */
   application(request: Request, client: Client): Promise<Response> | Response;
+  /** How long the application's requests with a body may take until their answer begins. Default 120. */
+  bodyTimeoutS?: number;
   onError(error: Error): Response;
 }
 
 /** Bodies are bounded by their readers, which answer in the caller's own error shape; Bun's own limit is only a last resort. */
 const MAX_REQUEST_BODY_BYTES = 1024 * 1024 * 1024;
 
-/** For the admin API's requests with a body, from the first byte of the head to the first of the answer. */
-const APPLICATION_BODY_TIMEOUT_S = 120;
+/** A hundred small files over a slow line take less; Bun measures from the head to the first byte of the answer. */
+const BODY_TIMEOUT_S = 120;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const exact = new Map<string, ProxyRoute>();
@@ -99,7 +101,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
             const route = findRoute(request.method, pathOf(request.url));
             if (route) return route.handle(request, client);
             // Whoever sends a body drop by drop is let go; on the proxy's paths the door comes before the body.
-            if (request.body !== null) bun.timeout(request, APPLICATION_BODY_TIMEOUT_S);
+            if (request.body !== null) bun.timeout(request, options.bodyTimeoutS ?? BODY_TIMEOUT_S);
             return options.application(request, client);
           },
           error: options.onError,

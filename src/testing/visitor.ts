@@ -1,5 +1,5 @@
 /** Somebody with a browser, for tests of the dashboard's door: keeps cookies, says where its pages come from, and may be elsewhere. */
-import { SESSION_COOKIE } from "../http/dashboard-auth.ts";
+import { SESSION_COOKIE } from "../http/sign-in.ts";
 import type { RunningService } from "./running-service.ts";
 
 export interface Visitor {
