@@ -246,6 +246,39 @@ test.each(EACH)(
   },
 );
 
+test.each(EACH)("%s: what a key imposes holds here too, and its use is counted", async (_name, dialect) => {
+  const { key, id } = await service.adminJson<{ key: string; id: string }>("/api/api-keys/", {
+    json: { name: "a team", enforcedModel: "gpt-5.5-mini", enforcedReasoningEffort: "low" },
+  });
+  const header: Record<string, string> =
+    dialect.path === "/v1/messages" ? { "x-api-key": key } : { authorization: `Bearer ${key}` };
+  const reply = await post(dialect.path, { ...dialect.body("mine"), stream: true }, { headers: header });
+  expect(dialect.streamed(eventsOf(await reply.text()))).toBe("Simulated answer to: mine");
+  expect(asked()).toMatchObject([{ model: "gpt-5.5-mini", reasoning: { effort: "low" } }]);
+  const keys = await service.adminJson<Json[]>("/api/api-keys/");
+  expect(keys.find((entry) => entry.id === id).usage.totalTokens).toBeGreaterThan(0);
+  const dead = await post(dialect.path, dialect.body("mine"), {
+    headers: { authorization: "Bearer sk-clb-none" },
+  });
+  expect(dead.status).toBe(401);
+  expect(["invalid_api_key", "authentication_error"]).toContain(dialect.errorCode(await dead.json()));
+});
+
+test("compact works where upstream has the old path no more", async () => {
+  const newer = await startService({ accounts: [{}], simulator: { compactEndpoint: "gone" } });
+  try {
+    const reply = await newer.fetch("/v1/responses/compact", {
+      method: "POST",
+      body: JSON.stringify({ model: "gpt-5.5", input: "long talk", temperature: 1 }),
+    });
+    expect(reply.headers.get("x-codex-lb-ignored")).toBe("temperature");
+    const compacted = (await reply.json()) as Json;
+    expect(compacted.output.map(({ type }: Json) => type)).toEqual(["message", "compaction"]);
+  } finally {
+    await newer.stop();
+  }
+});
+
 describe("tools", () => {
   const parameters = { type: "object", properties: { command: { type: "array" } } };
 
