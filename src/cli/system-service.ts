@@ -147,7 +147,7 @@ function xmlText(text: string): string {
 }
 
 function install({ manager, binary, unitFile, unit, start, stop, notes }: Plan, machine: Machine): number {
-  if (!/^codex-lb/.test(basename(machine.executable))) {
+  if (!basename(machine.executable).startsWith("codex-lb")) {
     throw new CodedError(
       "not_an_executable",
       "This runs from source. Build the executable first (`npm run build`), then run `dist/codex-lb service install`.",
@@ -184,9 +184,9 @@ function uninstall({ unitFile, stop, start, binary, isActive }: Plan, machine: M
   if (!existsSync(machine.root + unitFile)) {
     throw new CodedError("not_installed", `There is no ${unitFile}: nothing to uninstall.`);
   }
-  const runs = machine.run(isActive).exitCode === 0;
   // One that does not run may be unknown to the manager, and is removed all the same.
-  for (const command of stop) runs ? mustRun(command, machine) : machine.run(command);
+  if (machine.run(isActive).exitCode === 0) for (const command of stop) mustRun(command, machine);
+  else for (const command of stop) machine.run(command);
   rmSync(machine.root + unitFile);
   if (machine.platform === "linux") mustRun(start[0]!, machine); // daemon-reload
   say([`The service is stopped and removed. The program (${binary}) and the data stay.`]);
