@@ -93,7 +93,7 @@ export interface CommandLine {
 /** The code of an error in how the program was called; it ends with exit code 2. */
 export const USAGE_ERROR = "usage";
 
-function usageError(message: string): CodedError {
+export function usageError(message: string): CodedError {
   return new CodedError(USAGE_ERROR, `${message} See: codex-lb --help`);
 }
 

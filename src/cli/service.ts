@@ -6,12 +6,20 @@ import type { Fetch, Ports } from "../ports.ts";
 import { type LockHolder, readHolder } from "../store/lock.ts";
 import { openStore, type Store } from "../store/open.ts";
 
-/** The admin API of the running service, with the rights of whoever owns its data directory. */
-export interface ServiceClient {
-  url: string;
+/** The admin API, with the rights of whoever owns the data directory. */
+export interface AdminApi {
+  /** Where the service runs; null: none runs, and the API answers in this process. */
+  url: string | null;
   /** `body`: a form as it is, anything else as JSON. Throws the service's own error, or `service_unreachable`. */
   call(method: string, path: string, body?: unknown): Promise<JsonRecord>;
+  /** The same for answers that are lists or text. */
+  read<T>(method: string, path: string, body?: unknown): Promise<T>;
+  /** Of the running service: unanswered for as long as `init.signal` allows; the response whatever its status. */
+  open(path: string, init?: RequestInit): Promise<Response>;
+  close(): Promise<void>;
 }
+
+export type ServiceClient = AdminApi & { url: string };
 
 export type Workplace = { kind: "service"; service: ServiceClient } | { kind: "store"; store: Store };
 
@@ -36,51 +44,113 @@ export function reachableUrl(listensOn: string): string {
   return listensOn.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]");
 }
 
-function createServiceClient(
+/**
+ * The running service or, when none runs, the same API in this process on the data directory. `url` names a service elsewhere,
+ * for which CODEX_LB_ADMIN_API_TOKEN is the key.
+ */
+export async function openAdminApi(
+  config: Config,
+  ports: Ports,
+  { url = null }: { url?: string | null } = {},
+): Promise<AdminApi> {
+  if (url !== null) return createServiceClient(url, null, config, ports.fetch);
+  const { createRuntime } = await import("../runtime.ts");
+  // What a service would tell its log is no news for whoever typed a command.
+  const log = { ...ports.log, debug() {}, info() {} };
+  try {
+    const runtime = await createRuntime(config, { ...ports, log });
+    return createApiClient(null, { send: runtime.administer, close: runtime.stop });
+  } catch (error) {
+    const inUse = error instanceof CodedError && error.code === "data_dir_in_use";
+    const holder = inUse ? readHolder(config.dataDir) : null;
+    if (holder === null || holder.url === null) throw error;
+    return createServiceClient(holder.url, holder, config, ports.fetch);
+  }
+}
+
+/** Long enough for a machine under load, short enough for somebody who waits. */
+const FIND_TIMEOUT_MS = 2_000;
+
+/** The service at `url`, or the one that runs on the data directory; null: it does not answer. */
+export async function findService(
+  config: Config,
+  fetch: Fetch,
+  url: string | null = null,
+): Promise<ServiceClient | null> {
+  const holder = url === null ? readHolder(config.dataDir) : null;
+  const listensOn = url ?? holder?.url ?? null;
+  if (listensOn === null) return null;
+  const service = createServiceClient(listensOn, holder, config, fetch);
+  const answer = await service
+    .open("/health", { signal: AbortSignal.timeout(FIND_TIMEOUT_MS) })
+    .catch(() => null);
+  return answer?.ok === true ? service : null;
+}
+
+export function createServiceClient(
   listensOn: string,
-  holder: LockHolder,
+  holder: LockHolder | null,
   config: Config,
   fetch: Fetch,
 ): ServiceClient {
-  const url = reachableUrl(listensOn);
-  const token = holder.cliToken ?? config.adminApiToken?.reveal() ?? null;
+  const url = reachableUrl(listensOn).replace(/\/+$/, "");
+  const token = holder?.cliToken ?? config.adminApiToken?.reveal() ?? null;
+  async function send(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (token !== null && !headers.has("authorization")) headers.set("authorization", `Bearer ${token}`);
+    try {
+      return await fetch(`${url}${path}`, {
+        ...init,
+        headers,
+        // The certificate names the service's public host, not this one; the lock says that it is ours.
+        ...(holder !== null && { tls: { rejectUnauthorized: false } }),
+      } as RequestInit);
+    } catch {
+      throw new CodedError(
+        "service_unreachable",
+        `codex-lb on ${url} did not answer. Does it run, or is it stopping?`,
+      );
+    }
+  }
+  return { ...createApiClient(url, { send, close: async () => {} }), url };
+}
+
+function createApiClient(
+  url: string | null,
+  { send, close }: Pick<AdminApi, "close"> & { send: AdminApi["open"] },
+): AdminApi {
+  async function read<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const headers = new Headers();
+    if (body !== undefined && !(body instanceof FormData)) headers.set("content-type", "application/json");
+    const payload = body === undefined || body instanceof FormData ? body : JSON.stringify(body);
+    const response = await send(path, {
+      method,
+      headers,
+      ...(payload !== undefined && { body: payload }),
+      signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
+    });
+    const isJson = response.headers.get("content-type")?.startsWith("application/json") === true;
+    const reply: unknown = isJson ? await response.json().catch(() => null) : await response.text();
+    if (response.status >= 300) throw refusalOf(response.status, asRecord(reply) ?? {});
+    return reply as T;
+  }
   return {
     url,
-    async call(method, path, body) {
-      const headers = new Headers();
-      if (token !== null) headers.set("authorization", `Bearer ${token}`);
-      if (body !== undefined && !(body instanceof FormData)) headers.set("content-type", "application/json");
-      const payload = body === undefined || body instanceof FormData ? body : JSON.stringify(body);
-      let response: Response;
-      try {
-        response = await fetch(`${url}${path}`, {
-          method,
-          headers,
-          ...(payload !== undefined && { body: payload }),
-          signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
-          // The certificate names the service's public host, not this one; the lock says that it is ours.
-          tls: { rejectUnauthorized: false },
-        } as RequestInit);
-      } catch {
-        throw new CodedError(
-          "service_unreachable",
-          `codex-lb on ${url} did not answer. Is it stopping? Try again.`,
-        );
-      }
-      return readReply(response.status, asRecord(await response.json().catch(() => null)) ?? {});
-    },
+    read,
+    call: async (method, path, body) => asRecord(await read(method, path, body)) ?? {},
+    open: (path, init) => send(path, init),
+    close,
   };
 }
 
-function readReply(status: number, reply: JsonRecord): JsonRecord {
-  if (status < 300) return reply;
+function refusalOf(status: number, reply: JsonRecord): CodedError {
   if (status === 401) {
-    throw new CodedError(
+    return new CodedError(
       "authentication_required",
       "The running service asks for its admin token. Set CODEX_LB_ADMIN_API_TOKEN as it is set there, or stop the service first.",
     );
   }
   const error = asRecord(reply.error) ?? {};
   const message = asText(error.message) ?? `The service answered with status ${status}.`;
-  throw new CodedError(asText(error.code) ?? "service_error", message);
+  return new CodedError(asText(error.code) ?? "service_error", message);
 }

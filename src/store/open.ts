@@ -101,7 +101,7 @@ function prepareDirectory(dataDir: string, log: Log) {
 }
 
 /** Never a new key over tokens that only the old one opens: refuses, and the file can still be put back. */
-function openSecretBox({ orm, durably }: Connection, keyFile: string): SecretBox {
+export function openSecretBox({ orm, durably }: Connection, keyFile: string): SecretBox {
   const stored = orm.select().from(storeMeta).where(eq(storeMeta.name, FINGERPRINT)).get()?.value;
   const key = readKeyFile(keyFile);
   if (!key && stored && holdsSecrets(orm))
