@@ -123,6 +123,16 @@ export function refusalForFailure(failure: Failure, nowMs: number): Refusal {
   }
 }
 
+/** The service stops before the request could be served. */
+export function refusalForShutdown(): Refusal {
+  return refusal({
+    code: "server_shutdown",
+    status: 503,
+    message: "codex-lb is shutting down; please retry.",
+    retryAfterSeconds: DEFAULT_RETRY_SECONDS,
+  });
+}
+
 /** The owner of a response, file or conversation cannot serve: the error on which clients send the whole history again. */
 export function refusalForLostOwner(what: "response" | "file"): Refusal {
   if (what === "response") {
@@ -149,14 +159,17 @@ const NOT_FOR_THIS = ["model_unavailable", "not_allowed_for_key", "not_the_singl
 function poolSpent(seen: NoAccountSeen, count: number): Refusal {
   const { earliestReadyAtMs, nowMs } = seen;
   const resetsAt = earliestReadyAtMs === null ? null : Math.ceil(earliestReadyAtMs / 1000);
-  const all = count === 1 ? "The pooled account is at its limit" : `All ${count} pooled accounts are at their limit`;
-  const until = earliestReadyAtMs === null ? "" : `; the first resets at ${new Date(earliestReadyAtMs).toISOString()}`;
+  const all =
+    count === 1 ? "The pooled account is at its limit" : `All ${count} pooled accounts are at their limit`;
+  const until =
+    earliestReadyAtMs === null ? "" : `; the first resets at ${new Date(earliestReadyAtMs).toISOString()}`;
   return refusal({
     code: "usage_limit_reached",
     type: "usage_limit_reached",
     status: 429,
     message: `codex-lb: ${all}${until}.`,
-    retryAfterSeconds: earliestReadyAtMs === null ? null : Math.max(1, Math.ceil((earliestReadyAtMs - nowMs) / 1000)),
+    retryAfterSeconds:
+      earliestReadyAtMs === null ? null : Math.max(1, Math.ceil((earliestReadyAtMs - nowMs) / 1000)),
     resetsAt,
     promo: all,
   });
@@ -166,7 +179,10 @@ function countByReason(rejections: readonly Rejection[]): Map<Rejection["reason"
   return new Map(rejections.map((rejection) => [rejection.reason, rejection.count]));
 }
 
-function onlyThese(count: ReadonlyMap<Rejection["reason"], number>, reasons: readonly Rejection["reason"][]): boolean {
+function onlyThese(
+  count: ReadonlyMap<Rejection["reason"], number>,
+  reasons: readonly Rejection["reason"][],
+): boolean {
   return [...count.keys()].every((reason) => reasons.includes(reason));
 }
 

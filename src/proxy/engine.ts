@@ -40,7 +40,7 @@ export interface RoutedRequest {
 /** Whether the client is still there. */
 export interface ClientPresence {
   left(): boolean;
-  /** Why its key no longer lets it, which counts as having left; absent without a key. */
+  /** Why it is served no longer (its key was revoked, we are stopping), which counts as having left. */
   revoked?(): Refusal | null;
   /** Calls back once when the client leaves; returns how to unregister. */
   onLeave(callback: () => void): () => void;

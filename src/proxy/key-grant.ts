@@ -25,25 +25,33 @@ export function grant<Facts extends AskedFor>(
   return { refused: null, facts: sent, rewritten: withAskedFor(plain(), sent) };
 }
 
-export interface KeyedPresence extends ClientPresence {
+export interface BoundedPresence extends ClientPresence {
   /** The request is over. */
   done(): void;
 }
 
 /** The client as present only while its key lives. */
-export function whileKeyLives(client: ClientPresence, key: PooledKey | null): KeyedPresence {
+export function whileKeyLives(client: ClientPresence, key: PooledKey | null): BoundedPresence {
   if (key === null) return { ...client, done: () => {} };
+  return presentUntil(client, (end) => key.onRevoked(() => end(key.refuse(null))));
+}
+
+/** The client as present until `watch` calls back with what it is told then; `watch` answers how to stop watching. */
+export function presentUntil(
+  client: ClientPresence,
+  watch: (end: (refusal: Refusal | null) => void) => () => void,
+): BoundedPresence {
   const listeners = new Set<() => void>();
-  let revoked: Refusal | null = null;
-  const unregister = key.onRevoked(() => {
-    revoked = key.refuse(null);
+  let ended: { refusal: Refusal | null } | null = null;
+  const unwatch = watch((refusal) => {
+    ended = { refusal };
     for (const listener of listeners) listener();
     listeners.clear();
   });
   return {
-    left: () => revoked !== null || client.left(),
+    left: () => ended !== null || client.left(),
     onLeave(callback) {
-      if (revoked) {
+      if (ended) {
         callback();
         return () => {};
       }
@@ -55,7 +63,7 @@ export function whileKeyLives(client: ClientPresence, key: PooledKey | null): Ke
         forget();
       };
     },
-    revoked: () => revoked,
-    done: unregister,
+    revoked: () => ended?.refusal ?? client.revoked?.() ?? null,
+    done: unwatch,
   };
 }

@@ -2,7 +2,7 @@
 import { CodedError } from "../core/errors.ts";
 import type { PriceTable } from "../core/pricing.ts";
 import type { RequestRecord, RequestStatus, Transport } from "../core/record.ts";
-import type { Refusal } from "../core/refusal.ts";
+import { type Refusal, refusalForShutdown } from "../core/refusal.ts";
 import type { ReplyObserver } from "../core/reply-observer.ts";
 import { type Failure, readFailure } from "../core/retry.ts";
 import { withoutSealedItems } from "../core/strip.ts";
@@ -16,7 +16,7 @@ import { plainBody, type RequestFacts } from "./client-request.ts";
 import type { Drain } from "./drain.ts";
 import type { AttemptContext, Attempted, ClientPresence, Engine, Trace, UpstreamAnswer } from "./engine.ts";
 import type { CommittedReply, HttpAttempt } from "./http-attempt.ts";
-import { grant, whileKeyLives } from "./key-grant.ts";
+import { grant, presentUntil, whileKeyLives } from "./key-grant.ts";
 import { type RequestEnd, type RequestOrigin, requestRecord } from "./record.ts";
 import type { RelayEnd, RelayTimes } from "./relay.ts";
 import { endOf, refusedEnd, relayEnd, serverTiming } from "./request-end.ts";
@@ -196,11 +196,11 @@ export function createServing(ports: ServePorts): Serving {
     },
     route,
     async serve(request) {
-      const closeDrain = drain.open();
+      const client = presentUntil(request.client, (end) => drain.open(() => end(SHUTTING_DOWN)));
       try {
-        return await serve(request);
+        return await serve({ ...request, client });
       } finally {
-        closeDrain();
+        client.done();
       }
     },
   };
@@ -353,6 +353,9 @@ function grantRequest(asked: ServeRequest): { request: ServeRequest } | { refusa
 
 /** What a rewritten body has no more, and a hint that repeats the model and tier that were asked for (UPSTREAM B.1). */
 const OF_THE_OLD_BODY: ReadonlySet<string> = new Set(["content-encoding", "x-codex-routing-hint"]);
+
+/** For a request that has been shown nothing when the time for finishing is over. */
+const SHUTTING_DOWN = refusalForShutdown();
 
 /** nginx's code for a client that closed before it was answered; nobody reads it. */
 export const CLIENT_CLOSED_REQUEST = 499;

@@ -264,6 +264,22 @@ test.each(EACH)("%s: what a key imposes holds here too, and its use is counted",
   expect(["invalid_api_key", "authentication_error"]).toContain(dialect.errorCode(await dead.json()));
 });
 
+test("a stop that will not wait any longer tells a request that was shown nothing to try again", async () => {
+  const stopping = await startService({
+    accounts: [{}],
+    env: { CODEX_LB_SHUTDOWN_DRAIN_TIMEOUT_SECONDS: "0.2" },
+  });
+  stopping.simulator.addFault({ moment: "after_text", act: { kind: "hang" } });
+  const pending = stopping.fetch("/v1/chat/completions", {
+    method: "POST",
+    body: JSON.stringify(DIALECTS.chat!.body("never")),
+  });
+  while (stopping.simulator.counters.openRequests === 0) await Bun.sleep(2);
+  await stopping.stop();
+  const reply = await pending;
+  expect([reply.status, ((await reply.json()) as Json).error.code]).toEqual([503, "server_shutdown"]);
+});
+
 test("compact works where upstream has the old path no more", async () => {
   const newer = await startService({ accounts: [{}], simulator: { compactEndpoint: "gone" } });
   try {
