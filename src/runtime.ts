@@ -317,6 +317,7 @@ export async function createRuntime(
     pool,
     listener: createCallbackListener({
       redirectUri: BROWSER_REDIRECT_URI,
+      everyInterface: config.host === "0.0.0.0" || config.host === "::",
       arrived: (callbackUrl) => logins.callback(callbackUrl, null),
       log,
     }),

@@ -8,10 +8,16 @@ import { pageHeaders } from "./security-headers.ts";
 export function createCallbackListener(ports: {
   /** `http://127.0.0.1:1455/auth/callback`. */
   redirectUri: string;
+  /**
+   * Not only on the redirect's own address: in a container, what is published from the host does not arrive there. The
+   * login's `state` keeps strangers out.
+   */
+  everyInterface?: boolean;
   arrived(callbackUrl: string): Promise<LoginFlow>;
   log: Log;
 }): CallbackListener {
-  const { hostname, port, pathname } = new URL(ports.redirectUri);
+  const { hostname: redirectHost, port, pathname } = new URL(ports.redirectUri);
+  const hostname = ports.everyInterface ? "0.0.0.0" : redirectHost;
   let server: Server<undefined> | null = null;
 
   async function answer(request: Request): Promise<Response> {
