@@ -89,6 +89,10 @@ function Who(props: { account: AccountSummary | undefined; fallback: string }) {
   );
 }
 
+/** The list is in the order in which requests ended. */
+const endOf = (entry: RequestEntry) =>
+  new Date(Date.parse(entry.requestedAt) + entry.latencyMs).toISOString();
+
 function RunningRow(props: { entry: RunningRequest; account: AccountSummary | undefined }) {
   return (
     <li class={`${ROW} bg-accent-soft/35`}>
@@ -122,7 +126,7 @@ function FinishedRow(props: { entry: RequestEntry; account: AccountSummary | und
           <Show when={props.entry.apiKeyName}>{(name) => <span class="truncate">· {name()}</span>}</Show>
         </span>
         <span class="text-right text-ink-3">
-          {duration(props.entry.latencyMs)} · <Ago at={props.entry.requestedAt} />
+          {duration(props.entry.latencyMs)} · <Ago at={endOf(props.entry)} />
         </span>
       </A>
     </li>

@@ -104,12 +104,14 @@ function Sentence(props: { overview: Overview }) {
   return <>{text()}</>;
 }
 
+/** A window that fewer accounts than this share have says nothing about the pool. */
+const TELLING_SHARE = 1 / 3;
+
 /** The window that runs out first, or the reassurance that none does. */
 function outlook(overview: Overview, nowMs: number): string {
-  const forecasts = poolWindows(overview.accounts, nowMs).map(({ minutes }) => ({
-    minutes,
-    depletion: depletionOf(overview, minutes),
-  }));
+  const forecasts = poolWindows(overview.accounts, nowMs)
+    .filter(({ columns }) => columns.length >= overview.accounts.length * TELLING_SHARE)
+    .map(({ minutes }) => ({ minutes, depletion: depletionOf(overview, minutes) }));
   const ends = forecasts
     .flatMap(({ minutes, depletion }) => {
       const at = ms(depletion?.projectedExhaustionAt);

@@ -15,6 +15,10 @@ interface Column {
   cell(entry: RequestEntry, account: AccountSummary | undefined): JSX.Element;
 }
 
+/** Every request has a tier; only an unusual one is worth its room. */
+const notableTier = ({ serviceTier }: RequestEntry) =>
+  serviceTier === "default" || serviceTier === "auto" ? null : serviceTier;
+
 const TODAY = () => new Date().toDateString();
 
 /** The clock today, with the day before that. */
@@ -49,8 +53,8 @@ export const COLUMNS: Record<ColumnName, Column> = {
         <Show when={entry.reasoningEffort}>
           <span class="text-ink-3"> {entry.reasoningEffort}</span>
         </Show>
-        <Show when={entry.serviceTier}>
-          <span class="text-ink-3"> · {entry.serviceTier}</span>
+        <Show when={notableTier(entry)}>
+          <span class="text-ink-3"> · {notableTier(entry)}</span>
         </Show>
       </span>
     ),

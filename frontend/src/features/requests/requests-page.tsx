@@ -51,7 +51,9 @@ export default function RequestsPage() {
   createEffect(on(filters.values, () => (setFresh([]), setHeld([])), { defer: true }));
   onRequestFinished((entry) => {
     if (!passes(entry, filters.values())) return;
-    const add = (list: RequestEntry[]) => [entry, ...list].slice(0, MAX_FRESH);
+    // As in the log: by when they were asked, not by when they ended.
+    const add = (list: RequestEntry[]) =>
+      [entry, ...list].toSorted((a, b) => b.requestedAt.localeCompare(a.requestedAt)).slice(0, MAX_FRESH);
     if (tail() && scrollY < READING_FROM_PX) setFresh(add);
     else setHeld(add);
   });

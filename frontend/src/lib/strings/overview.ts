@@ -31,7 +31,7 @@ export const overview = {
   },
   quota: {
     title: "Quota left",
-    hint: "Width: the size of an account. Height: what it has left.",
+    hint: "Width: the size of an account. Height: what it has left. Hatched: out of use.",
     heading: (window: string) => `${window} window`,
     left: "left",
     safe: "Lasts past its reset",
