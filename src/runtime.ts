@@ -265,6 +265,7 @@ export async function createRuntime(
     log,
     jobs: [
       ...accountJobs.jobs,
+      { name: "forget old responses", everyMs: () => 60_000, run: kept.prune },
       createRetentionJob({
         clock,
         log,

@@ -56,6 +56,16 @@ test("what was not completed is not kept", () => {
   expect(() => kept.resolve({ previous_response_id: "r1", input: "on" }, "")).toThrow(CodedError);
 });
 
+test("what is past its hour is forgotten without anybody asking", () => {
+  const clock = createFakeClock();
+  const kept = createKeptResponses(clock);
+  complete(kept, "r1");
+  expect(kept.size()).toBeGreaterThan(0);
+  clock.advance(60 * 60_000);
+  kept.prune();
+  expect(kept.size()).toBe(0);
+});
+
 test("the memory is bounded: the longest unused goes first", () => {
   const kept = createKeptResponses(createFakeClock());
   const output = [answer("a", "x".repeat(7 * 1024 * 1024))];

@@ -33,6 +33,10 @@ export interface KeptResponses {
   resolve(body: JsonObject, owner: Owner): JsonObject;
   /** Watches the events of one reply, and keeps it once it is complete. `input` is what was sent upstream. */
   keeping(owner: Owner, input: unknown): (event: unknown) => void;
+  /** Forgets what is past its time, also when nobody asks for anything any more. */
+  prune(): void;
+  /** Characters of JSON held. */
+  size(): number;
 }
 
 export function createKeptResponses(clock: Clock): KeptResponses {
@@ -49,7 +53,7 @@ export function createKeptResponses(clock: Clock): KeptResponses {
     for (const itemId of kept.itemIds) if (idOfItem.get(itemId) === id) idOfItem.delete(itemId);
   }
 
-  function makeRoom(): void {
+  function prune(): void {
     const oldest = clock.now() - KEPT_MS;
     for (const [id, kept] of byId) {
       if (totalChars <= MAX_TOTAL_CHARS && kept.usedAtMs > oldest) return;
@@ -58,7 +62,7 @@ export function createKeptResponses(clock: Clock): KeptResponses {
   }
 
   function find(id: string, owner: Owner): Kept | null {
-    makeRoom();
+    prune();
     const kept = byId.get(id);
     if (!kept || kept.owner !== owner) return null;
     kept.usedAtMs = clock.now();
@@ -81,7 +85,7 @@ export function createKeptResponses(clock: Clock): KeptResponses {
     byId.set(id, kept);
     totalChars += chars;
     for (const itemId of kept.itemIds) idOfItem.set(itemId, id);
-    makeRoom();
+    prune();
   }
 
   function itemOf(reference: unknown, owner: Owner): unknown {
@@ -94,6 +98,8 @@ export function createKeptResponses(clock: Clock): KeptResponses {
   }
 
   return {
+    prune,
+    size: () => totalChars,
     resolve(body, owner) {
       const { previous_response_id: previousId, ...rest } = body;
       const input = Array.isArray(body.input) ? body.input.map((item) => itemOf(item, owner)) : body.input;
