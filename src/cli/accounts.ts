@@ -36,7 +36,8 @@ export async function accountsCommand(api: AdminApi, input: CommandInput): Promi
   return 0;
 }
 
-const NONE_YET = "The pool has no account yet. Add one: codex-lb import ~/.codex/auth.json, or codex-lb login";
+const NONE_YET =
+  "The pool has no account yet. Add one: codex-lb import ~/.codex/auth.json, or codex-lb login";
 
 interface Action {
   /** Operands after the account. */

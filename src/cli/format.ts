@@ -2,9 +2,16 @@
 
 /** Left-aligned columns, two blanks apart, without blanks at the ends of lines. */
 export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => Bun.stringWidth(row[column] ?? ""))));
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => Bun.stringWidth(row[column] ?? ""))),
+  );
   return rows
-    .map((row) => row.map((cell, column) => cell + " ".repeat(widths[column]! - Bun.stringWidth(cell))).join("  ").trimEnd())
+    .map((row) =>
+      row
+        .map((cell, column) => cell + " ".repeat(widths[column]! - Bun.stringWidth(cell)))
+        .join("  ")
+        .trimEnd(),
+    )
     .join("\n");
 }
 
@@ -23,7 +30,11 @@ export function durationText(ms: number): string {
 
 /** "5h", "7d", "30d". */
 export function windowName(minutes: number): string {
-  return minutes % 1440 === 0 ? `${minutes / 1440}d` : minutes % 60 === 0 ? `${minutes / 60}h` : `${minutes}m`;
+  return minutes % 1440 === 0
+    ? `${minutes / 1440}d`
+    : minutes % 60 === 0
+      ? `${minutes / 60}h`
+      : `${minutes}m`;
 }
 
 /** "412", "18.4k", "2.31M". */

@@ -13,7 +13,13 @@ interface KeyView {
   keyPrefix: string;
   isActive: boolean;
   expiresAt: string | null;
-  limits: { limitType: string; limitWindow: string; maxValue: number; currentValue: number; resetAt: string }[];
+  limits: {
+    limitType: string;
+    limitWindow: string;
+    maxValue: number;
+    currentValue: number;
+    resetAt: string;
+  }[];
   usage: { requestCount: number; totalTokens: number; totalCostUsd: number };
   balance: { balanceUsd: number } | null;
   key?: string;
@@ -37,7 +43,11 @@ const ACTIONS: Record<string, { values: string[]; run: Action }> = {
       const amountMicros = Math.round(amountOf(usd!) * MICROS_PER_USD);
       const kind = amountMicros > 0 ? "credit" : "correction";
       await patch(api, key, { balanceEnabled: true });
-      await api.call("POST", `${pathOf(key)}/ledger`, { kind, amountMicros, note: "Entered on the command line" });
+      await api.call("POST", `${pathOf(key)}/ledger`, {
+        kind,
+        amountMicros,
+        note: "Entered on the command line",
+      });
       return api.read("GET", pathOf(key));
     },
   },
@@ -56,12 +66,18 @@ export async function keysCommand(api: AdminApi, input: CommandInput): Promise<n
   if (action === "list") {
     const keys = await listKeys(api);
     if (input.json) printJson(keys);
-    else print(keys.length === 0 ? "There is no key yet. Make one: codex-lb keys create NAME" : keyTable(keys, input.nowMs));
+    else
+      print(
+        keys.length === 0
+          ? "There is no key yet. Make one: codex-lb keys create NAME"
+          : keyTable(keys, input.nowMs),
+      );
     return 0;
   }
   if (action === "create") return create(api, operands, input);
   const known = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
-  if (known === undefined) throw usageError(`"keys" knows: list, create, ${Object.keys(ACTIONS).join(", ")}.`);
+  if (known === undefined)
+    throw usageError(`"keys" knows: list, create, ${Object.keys(ACTIONS).join(", ")}.`);
   const [which, ...values] = operands;
   if (which === undefined || values.length !== known.values.length) {
     throw usageError(`"keys ${action}" needs: ${["KEY", ...known.values].join(" ")}.`);
@@ -91,7 +107,8 @@ async function create(api: AdminApi, operands: string[], input: CommandInput): P
   return 0;
 }
 
-const LIMIT_HELP = "A limit is TYPE/WINDOW/AMOUNT, for example cost_usd/weekly/25 or total_tokens/5h/2000000.";
+const LIMIT_HELP =
+  "A limit is TYPE/WINDOW/AMOUNT, for example cost_usd/weekly/25 or total_tokens/5h/2000000.";
 
 /** The amount of cost_usd is in dollars here; the API counts micro-dollars. */
 export function limitOf(text: string): { limitType: string; limitWindow: string; maxValue: number } {
@@ -127,7 +144,8 @@ async function listKeys(api: AdminApi): Promise<KeyView[]> {
 /** By id, name or visible prefix. Throws `api_key_not_found`, or `ambiguous`. */
 async function findKey(api: AdminApi, word: string): Promise<KeyView> {
   const found = (await listKeys(api)).filter(
-    ({ id, name, keyPrefix }) => id === word || name.toLowerCase() === word.toLowerCase() || keyPrefix === word,
+    ({ id, name, keyPrefix }) =>
+      id === word || name.toLowerCase() === word.toLowerCase() || keyPrefix === word,
   );
   if (found.length === 1) return found[0]!;
   if (found.length === 0) {
@@ -151,7 +169,10 @@ function keyTable(keys: readonly KeyView[], nowMs: number): string {
     key.limits.map((limit) => limitText(limit, nowMs)).join(", "),
     key.id,
   ]);
-  return table([["KEY", "PREFIX", "STATE", "REQUESTS", "TOKENS", "COST", "BALANCE", "LIMITS", "ID"], ...rows]);
+  return table([
+    ["KEY", "PREFIX", "STATE", "REQUESTS", "TOKENS", "COST", "BALANCE", "LIMITS", "ID"],
+    ...rows,
+  ]);
 }
 
 function stateOf({ isActive, expiresAt }: KeyView, nowMs: number): string {
@@ -159,7 +180,10 @@ function stateOf({ isActive, expiresAt }: KeyView, nowMs: number): string {
   return isActive ? "active" : "off";
 }
 
-function limitText({ limitType, limitWindow, currentValue, maxValue, resetAt }: KeyView["limits"][number], nowMs: number) {
+function limitText(
+  { limitType, limitWindow, currentValue, maxValue, resetAt }: KeyView["limits"][number],
+  nowMs: number,
+) {
   const amount = (value: number) =>
     limitType === "cost_usd" ? usdText(value / MICROS_PER_USD) : countText(value);
   const unit = limitType === "cost_usd" ? "" : ` ${limitType.replace("_tokens", "")}`;
