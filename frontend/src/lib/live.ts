@@ -69,17 +69,36 @@ function refreshSumsSoon(): void {
   }, REFRESH_SUMS_MS);
 }
 
-/** Merges a changed account (any subset of its summary) into every list that shows it. */
-function accountChanged(change: Partial<AccountSummary> & { accountId: string }): void {
+type AccountChange = Partial<AccountSummary> & { accountId: string };
+
+/** Changes of a busy moment are shown together: each costs a walk over every list of accounts. */
+const COLLECT_CHANGES_MS = 150;
+const changes = new Map<string, AccountChange>();
+let changesTimer: ReturnType<typeof setTimeout> | undefined;
+
+function accountChanged(change: AccountChange): void {
+  changes.set(change.accountId, { ...changes.get(change.accountId), ...change });
+  changesTimer ??= setTimeout(showChanges, COLLECT_CHANGES_MS);
+}
+
+/** Merges the changed accounts (any subset of their summaries) into every list that shows them. */
+function showChanges(): void {
+  changesTimer = undefined;
   const merge = (accounts: AccountSummary[]) =>
-    accounts.map((account) => (account.accountId === change.accountId ? { ...account, ...change } : account));
-  const known = queryClient.getQueryData(accountsQuery.queryKey);
-  if (known && !known.some((account) => account.accountId === change.accountId))
-    void queryClient.invalidateQueries({ queryKey: accountsQuery.queryKey, exact: true });
+    accounts.map((account) => {
+      const change = changes.get(account.accountId);
+      return change ? { ...account, ...change } : account;
+    });
+  const known = new Set(
+    queryClient.getQueryData(accountsQuery.queryKey)?.map((account) => account.accountId),
+  );
+  const isNew = known.size > 0 && [...changes.keys()].some((id) => !known.has(id));
   queryClient.setQueryData(accountsQuery.queryKey, (accounts) => accounts && merge(accounts));
   queryClient.setQueriesData<Overview>({ queryKey: ["overview"] }, (overview) =>
     overview ? { ...overview, accounts: merge(overview.accounts) } : overview,
   );
+  changes.clear();
+  if (isNew) void queryClient.invalidateQueries({ queryKey: accountsQuery.queryKey, exact: true });
 }
 
 /** Opens the feed; the answer closes it. */
@@ -120,7 +139,10 @@ export function startLiveFeed(): () => void {
     clearTimeout(retry);
     clearTimeout(tell);
     clearTimeout(refreshTimer);
+    clearTimeout(changesTimer);
     refreshTimer = undefined;
+    changesTimer = undefined;
+    changes.clear();
     source?.close();
     setLiveState("connecting");
     setRunning([]);

@@ -22,7 +22,7 @@ export function ArrivalTick(props: { apiKey: ApiKey | undefined }) {
     if (entry.apiKeyId === (props.apiKey?.id ?? null)) setArrived(entry);
   });
   return (
-    <div class="mt-6 print:hidden" role="status">
+    <div class="sticky bottom-20 mt-6 rounded-lg shadow-float md:bottom-4 print:hidden" role="status">
       <Show
         when={arrived()}
         fallback={
