@@ -111,6 +111,20 @@ function claims(version: CodexVersion, transport: ClientTransport): void {
     await reactivate(account);
   });
 
+  test("an account spent in the middle of a turn is left without a word", async () => {
+    newHome();
+    pool.simulator.addFault({
+      when: { bodyIncludes: "function_call_output" },
+      act: { kind: "error", name: "usage_limit_reached", resetsInSeconds: RESET_SECONDS },
+    });
+    expect(await answer("please run: echo on-another-account")).toContain("on-another-account");
+    // Over WebSocket the chain is lost with the account: the client is told so, and sends everything again.
+    const rows = await newRows(transport === "websocket" ? 3 : 2);
+    expect(rows.at(-1)!.status).toBe("ok");
+    expect(rows.at(-1)!.account_id).not.toBe(rows[0]!.account_id!);
+    await reactivate(turnsSent()[0]!.account!);
+  });
+
   test("a conversation that grows too long is compacted, and goes on", async () => {
     newHome("model_auto_compact_token_limit = 2000");
     expect(await answer("a long story")).toBe("Simulated answer to: a long story");
@@ -124,7 +138,9 @@ function claims(version: CodexVersion, transport: ClientTransport): void {
 
   test("an account that dies in mid-stream costs the client a retry of its own and no error", async () => {
     newHome();
-    pool.simulator.addFault({ moment: "after_text", act: { kind: "cut" } });
+    // Over WebSocket the first request is the prewarm, which has no text.
+    const skip = transport === "websocket" ? 1 : 0;
+    pool.simulator.addFault({ moment: "after_text", act: { kind: "cut" }, skip });
     const { exitCode, stdout, stderr } = await home.exec("go on");
     expect({ exitCode, stdout: stdout.trim() }).toEqual({
       exitCode: 0,

@@ -64,7 +64,7 @@ export function createDoor(ports: DoorPorts): Door {
       return { key: refused === null ? key : null, refused };
     }
     if (ports.settings().apiKeyAuthEnabled) {
-      const isLogin = presented.kind === "foreign" && pathOf(request.url).startsWith(CODEX_PATHS);
+      const isLogin = presented.kind === "foreign" && isCodexPath(pathOf(request.url));
       return { key: null, refused: isLogin ? LOGIN_IS_NO_KEY : KEY_MISSING };
     }
     if (client.isLocal || isIpIn(client.ip, networks)) return { key: null, refused: null };
@@ -107,7 +107,11 @@ export function createDoor(ports: DoorPorts): Door {
  * Where the Codex client asks. With a ChatGPT login a 401 there makes it burn its own refresh tokens (UPSTREAM F), and it would
  * ask again and again; a 400 it shows once.
  */
-const CODEX_PATHS = "/backend-api/";
+const CODEX_PATHS = ["/backend-api/", "/api/codex/", "/pooled/"];
+
+function isCodexPath(path: string): boolean {
+  return CODEX_PATHS.some((prefix) => path.startsWith(prefix));
+}
 
 const UNKNOWN_KEY = new CodedError(
   "invalid_api_key",

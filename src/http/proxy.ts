@@ -23,6 +23,12 @@ const RESPONSES = "/backend-api/codex/responses";
 const BACKEND = "/backend-api";
 /** Where the client looks for the account's own calls, with and without `/backend-api` in its `chatgpt_base_url` (UPSTREAM A.3). */
 const ACCOUNT_CALLS = ["/backend-api/wham/", "/api/codex/"];
+/**
+ * The same calls for a client that keeps its ChatGPT login and is to see the pool's quota: its `chatgpt_base_url` is
+ * `http://<other name of this machine>/pooled/backend-api`. Only whoever writes this path gets the answer with which such a
+ * client starts over plain http; anywhere else it would lead the client around the pool (UPSTREAM A.1).
+ */
+const POOLED_CALLS = "/pooled/backend-api/wham/";
 
 export function proxyRoutes({ door, relay, calls, catalogue }: ProxyRoutesPorts): ProxyRoute[] {
   function route(method: string, path: string, handle: Handle, surface: Surface = "codex"): ProxyRoute {
@@ -53,18 +59,19 @@ export function proxyRoutes({ door, relay, calls, catalogue }: ProxyRoutesPorts)
     { method: "GET", path: RESPONSES, handle: noWebSocket },
     route("POST", `${RESPONSES}/compact`, calls.compact),
     route("GET", "/backend-api/codex/models", (request, caller) => codexModels(catalogue, request, caller)),
-    {
+    ...["/backend-api", "/pooled/backend-api"].map((base): ProxyRoute => ({
       method: "POST",
-      path: "/backend-api/codex/analytics-events/*",
+      path: `${base}/codex/analytics-events/*`,
       handle: (request, client) => calls.analytics(request, door(request, client).caller),
-    },
+    })),
     // Tells nothing but what the caller said: it must work before any key is set up, or the client does not start.
-    ...ACCOUNT_CALLS.map((prefix): ProxyRoute => ({
+    ...[...ACCOUNT_CALLS, POOLED_CALLS].map((prefix): ProxyRoute => ({
       method: "GET",
       path: `${prefix}accounts/check`,
-      handle: (request, client) => calls.account(request, "accounts/check", door(request, client).caller),
+      handle: (request, client) =>
+        calls.accountsCheck(request, door(request, client).caller, { overHttp: prefix === POOLED_CALLS }),
     })),
-    ...ACCOUNT_CALLS.map((prefix) =>
+    ...[...ACCOUNT_CALLS, POOLED_CALLS].map((prefix) =>
       route("*", `${prefix}*`, (request, caller) =>
         calls.account(request, pathOf(request.url).slice(prefix.length), caller),
       ),
@@ -73,11 +80,11 @@ export function proxyRoutes({ door, relay, calls, catalogue }: ProxyRoutesPorts)
     route("POST", "/backend-api/files", relayed),
     route("*", "/backend-api/files/*", relayed),
     route("POST", "/backend-api/transcribe", relayed),
-    {
+    ...["/backend-api/*", "/pooled/*"].map((path): ProxyRoute => ({
       method: "*",
-      path: "/backend-api/*",
+      path,
       handle: (request, client) => notFound(door(request, client).caller),
-    },
+    })),
   ];
 }
 

@@ -30,6 +30,11 @@ export interface SideCalls {
   compact(request: Request, caller: Caller): Promise<Response>;
   /** What the client asks of the user's account, below `/backend-api/wham/` or `/api/codex/`; `name` is what follows. */
   account(request: Request, name: string, caller: Caller): Response;
+  /**
+   * `GET wham/accounts/check`, which decides whether the client starts and where it sends its requests. `overHttp`: for a client
+   * whose `chatgpt_base_url` is another name of this very machine, without TLS.
+   */
+  accountsCheck(request: Request, caller: Caller, how: { overHttp: boolean }): Response;
   /** Taken, and passed on to nobody. */
   analytics(request: Request, caller: Caller): Promise<Response>;
 }
@@ -148,8 +153,6 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
       switch (call) {
         case "GET usage":
           return Response.json(quota.body(caller.allowedAccountIds, identityOf(own)), { headers });
-        case "GET accounts/check":
-          return Response.json(accountsCheck(own), { headers });
         case "GET rate-limit-reset-credits":
           // Resetting is a matter of one account; the dashboard does that.
           return Response.json({ credits: [], available_count: 0, total_earned_count: 0 }, { headers });
@@ -158,6 +161,11 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
         default:
           return notFound(caller);
       }
+    },
+    accountsCheck(request, caller, { overHttp }) {
+      const own = request.headers.get("chatgpt-account-id");
+      const headers = { "x-request-id": caller.origin.requestId };
+      return Response.json(accountsCheck(own, overHttp ? CHATGPT_ORIGIN : NO_CONSTRAINT), { headers });
     },
     async analytics(request, caller) {
       await readBody(request).catch(() => null);
@@ -186,10 +194,14 @@ function identityOf(ownAccountId: string | null): PoolIdentity {
   };
 }
 
-/** Keeps the client's traffic where it is, whichever login it has (UPSTREAM A.1): its own account, without constraints. */
-function accountsCheck(ownAccountId: string | null): JsonRecord {
+const NO_CONSTRAINT = "NO_CONSTRAINT";
+/** The one https origin that tells a client nothing: it stays with its provider, whose address is another one (UPSTREAM A.1). */
+const CHATGPT_ORIGIN = "https://chatgpt.com";
+
+/** The client's own account, whichever it is. */
+function accountsCheck(ownAccountId: string | null, origin: string): JsonRecord {
   const id = ownAccountId ?? "codex-lb";
-  const entry = { id, workspace_backend_origin: "NO_CONSTRAINT", account_routing_override: "NO_CONSTRAINT" };
+  const entry = { id, workspace_backend_origin: origin, account_routing_override: NO_CONSTRAINT };
   return { accounts: [entry], account_ordering: [id], default_account_id: id };
 }
 
