@@ -7,6 +7,9 @@ export const ROOT = join(import.meta.dir, "..");
 /** Directories that the program reads at run time, embedded under the last part of their paths. */
 const ASSETS = ["drizzle", "frontend/dist"].map((path) => `--asset=${path}`);
 
+/** The program, and the thread that it starts beside itself. */
+const ENTRIES = ["src/main.ts", "src/writer-thread.ts"];
+
 const FLAGS = [
   "build",
   "--compile",
@@ -38,7 +41,7 @@ export function compile(outfile: string, libc: Libc, foreign?: ForeignPlatform):
   const platform = foreign
     ? [`--target=${foreign.target}`, `--compile-executable-path=${foreign.executable}`]
     : [];
-  bun([...FLAGS, `--define=CODEX_LB_LIBC="${libc}"`, ...platform, "src/main.ts", `--outfile=${outfile}`]);
+  bun([...FLAGS, `--define=CODEX_LB_LIBC="${libc}"`, ...platform, ...ENTRIES, `--outfile=${outfile}`]);
   rmSync(`${outfile.replace(/\.exe$/, "")}.map`, { force: true }); // A second copy: the one that stack traces use is inside.
 }
 

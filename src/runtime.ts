@@ -53,6 +53,7 @@ import { createBackups } from "./store/backups.ts";
 import { createKeyHistory } from "./store/key-history.ts";
 import { openStore } from "./store/open.ts";
 import { createWriteBehind } from "./store/write-behind.ts";
+import { createThreadWriter } from "./store/writer.ts";
 import { createHttp1Client } from "./upstream/http1.ts";
 import { ORIGINATOR, userAgentOf } from "./upstream/json-call.ts";
 import { BROWSER_REDIRECT_URI, createOauth } from "./upstream/oauth.ts";
@@ -61,7 +62,8 @@ import { createWham, type WhamResult } from "./upstream/wham.ts";
 import { VERSION } from "./version.ts";
 
 export interface Runtime {
-  start(): Promise<{ url: string }>;
+  /** `accounts`: how many are in the pool. */
+  start(): Promise<{ url: string; accounts: number }>;
   /** Stops accepting, lets streams finish up to the drain limit, flushes and closes. Safe after a failed start. */
   stop(): Promise<void>;
   /** The admin API in this process, with the rights of the data directory's owner: for the command line while no service runs. */
@@ -95,7 +97,11 @@ export async function createRuntime(
 ): Promise<Runtime> {
   const { clock, random, log, fetch } = ports;
   const store = openStore({ dataDir: config.dataDir, keyFile: config.encryptionKeyFile, clock, log });
-  const writes = createWriteBehind({ store, clock, log });
+  const writer = createThreadWriter({
+    threadUrl: new URL("./writer-thread.ts", import.meta.url),
+    databasePath: store.databasePath,
+  });
+  const writes = createWriteBehind({ writer, clock, log });
   const backups = createBackups(store);
   const liveSettings = createLiveSettings({
     stored: store.settings.get(),
@@ -446,7 +452,7 @@ export async function createRuntime(
       store.announce(url, entrance.cliToken);
       entrance.announce(url);
       scheduler.start();
-      return { url };
+      return { url, accounts: pool.list().length };
     },
     async stop() {
       draining = true;
@@ -465,7 +471,7 @@ export async function createRuntime(
       catalogue.stop();
       await server.stop();
       http.stop();
-      writes.stop();
+      await writes.stop();
       store.close();
     },
     administer(path, init = {}) {

@@ -4,6 +4,7 @@ import type { LimitSpec } from "../core/limits.ts";
 import type { RequestRecord } from "../core/record.ts";
 import { createKeyHistory } from "../store/key-history.ts";
 import { createWriteBehind, type WriteBehind } from "../store/write-behind.ts";
+import { createDirectWriter } from "../store/writer.ts";
 import { createSeededRandom } from "../testing/seeded-random.ts";
 import { createTemporaryStore, type TemporaryStore, testRecord } from "../testing/temporary-store.ts";
 import { createKeyPool, type KeyPool, type PooledKey } from "./keys.ts";
@@ -18,7 +19,7 @@ let random: ReturnType<typeof createSeededRandom>;
 
 function open(): KeyPool {
   const { store, clock, log } = home;
-  writes = createWriteBehind({ store, clock, log });
+  writes = createWriteBehind({ writer: createDirectWriter(store), clock, log });
   return createKeyPool({
     clock,
     random,
@@ -37,7 +38,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   keys.stop();
-  writes.stop();
+  void writes.stop();
   home.remove();
 });
 

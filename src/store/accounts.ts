@@ -31,9 +31,29 @@ type TokenField = "accessToken" | "refreshToken" | "idToken";
 
 const place = (row: string, field: TokenField) => ({ table: "credentials", row, field });
 
+/** What changes while requests run, and needs no key. */
+export function createAccountFields({ orm, transaction }: Pick<Connection, "orm" | "transaction">) {
+  return {
+    /** The account after the change; null when there is none. */
+    patch(id: string, patch: AccountPatch): Account | null {
+      return transaction(() => {
+        const changes = Object.values(patch).some((value) => value !== undefined);
+        if (changes) orm.update(accounts).set(patch).where(eq(accounts.id, id)).run();
+        return orm.select().from(accounts).where(eq(accounts.id, id)).get() ?? null;
+      });
+    },
+
+    /** False when there is no such account. */
+    setState(id: string, change: AccountStateChange): boolean {
+      return orm.update(accounts).set(change).where(eq(accounts.id, id)).run().changes === 1;
+    },
+  };
+}
+
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
-export function createAccountStore({ orm, transaction, durably }: Connection, box: SecretBox) {
+export function createAccountStore(connection: Connection, box: SecretBox) {
+  const { orm, durably } = connection;
   function toRow(accountId: string, value: Credentials): CredentialRow {
     const seal = (field: TokenField, secret: Secret) => box.seal(place(accountId, field), secret);
     const accessToken = seal("accessToken", value.accessToken);
@@ -133,19 +153,7 @@ export function createAccountStore({ orm, transaction, durably }: Connection, bo
       );
     },
 
-    /** The account after the change; null when there is none. */
-    patch(id: string, patch: AccountPatch): Account | null {
-      return transaction(() => {
-        const changes = Object.values(patch).some((value) => value !== undefined);
-        if (changes) orm.update(accounts).set(patch).where(eq(accounts.id, id)).run();
-        return orm.select().from(accounts).where(eq(accounts.id, id)).get() ?? null;
-      });
-    },
-
-    /** False when there is no such account. */
-    setState(id: string, change: AccountStateChange): boolean {
-      return orm.update(accounts).set(change).where(eq(accounts.id, id)).run().changes === 1;
-    },
+    ...createAccountFields(connection),
 
     /** Forgets the account, its tokens, windows and sessions; its rows in the request log stay. False when there was none. */
     delete(id: string): boolean {

@@ -5,7 +5,7 @@ import { eq, isNotNull } from "drizzle-orm";
 import { CodedError } from "../core/errors.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Clock, Log } from "../ports.ts";
-import { type AccountStore, createAccountStore } from "./accounts.ts";
+import { type AccountStore, createAccountFields, createAccountStore } from "./accounts.ts";
 import { type AffinityStore, createAffinityStore } from "./affinity.ts";
 import { type ApiKeyStore, createApiKeyStore } from "./api-keys.ts";
 import { type AuditStore, createAuditStore } from "./audit.ts";
@@ -24,6 +24,7 @@ import { createKeyFile, createSecretBox, readKeyFile, type SecretBox } from "./s
 import { createSettingsStore, type SettingsStore } from "./settings.ts";
 import { loadSqlite } from "./sqlite-native.ts";
 import { createWindowStore, type WindowStore } from "./windows.ts";
+import type { WriteTarget } from "./writes.ts";
 
 export interface StoreOptions {
   /** Created with mode 0700 when missing. Holds codex-lb.db, its WAL, the lock and, by default, encryption.key. */
@@ -135,6 +136,20 @@ function holdsSecrets(orm: Connection["orm"]): boolean {
     .where(isNotNull(dashboardCredentials.totpSecret))
     .get();
   return login !== undefined || totp !== undefined;
+}
+
+/** A second connection for the thread that writes the log. The directory's lock and its migrations are the first one's business. */
+export function openWriteTarget(databasePath: string): WriteTarget & { close(): void } {
+  const connection = openConnection(loadSqlite(), { path: databasePath });
+  return {
+    transaction: connection.transaction,
+    requests: createRequestStore(connection, createLedgerStore(connection)),
+    windows: createWindowStore(connection),
+    affinity: createAffinityStore(connection),
+    apiKeys: createApiKeyStore(connection),
+    accounts: createAccountFields(connection),
+    close: () => connection.client.close(),
+  };
 }
 
 function assembleStore(parts: {

@@ -26,7 +26,12 @@ const COMPANIONS = ["-wal", "-shm"];
  * Throws `data_dir_in_use` while a service runs on the directory, `no_such_file`, `database_corrupt`, `database_newer`,
  * `encryption_key_missing` or `encryption_key_mismatch`; nothing is changed then.
  */
-export function restoreDatabase({ from, dataDir, keyFile, nowMs }: {
+export function restoreDatabase({
+  from,
+  dataDir,
+  keyFile,
+  nowMs,
+}: {
   from: string;
   dataDir: string;
   keyFile: string;
@@ -76,7 +81,10 @@ function examine(connection: Connection, from: string, keyFile: string): Omit<Re
       accounts: orm.select({ n: count() }).from(accounts).get()!.n,
       apiKeys: orm.select({ n: count() }).from(apiKeys).get()!.n,
       requests: orm.select({ n: count() }).from(requests).get()!.n,
-      newestRequestAtMs: orm.select({ at: max(requests.requestedAtMs) }).from(requests).get()!.at,
+      newestRequestAtMs: orm
+        .select({ at: max(requests.requestedAtMs) })
+        .from(requests)
+        .get()!.at,
     };
     client.pragma("wal_checkpoint(TRUNCATE)");
     return facts;
@@ -104,7 +112,8 @@ export function databaseProblem(path: string): string | null {
 
 function moveDatabase(from: string, to: string): void {
   renameSync(from, to);
-  for (const companion of COMPANIONS) if (existsSync(from + companion)) renameSync(from + companion, to + companion);
+  for (const companion of COMPANIONS)
+    if (existsSync(from + companion)) renameSync(from + companion, to + companion);
 }
 
 function removeDatabase(path: string): void {

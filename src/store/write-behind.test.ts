@@ -8,6 +8,7 @@ import {
   testRecord,
 } from "../testing/temporary-store.ts";
 import { createWriteBehind, type WriteBehindOptions } from "./write-behind.ts";
+import { createDirectWriter } from "./writer.ts";
 
 let home: TemporaryStore;
 afterEach(() => home.remove());
@@ -15,7 +16,7 @@ afterEach(() => home.remove());
 function start(options: Partial<WriteBehindOptions> = {}) {
   home = createTemporaryStore({ busyTimeoutMs: 0 });
   const { store, clock, log } = home;
-  return createWriteBehind({ store, clock, log, ...options });
+  return createWriteBehind({ writer: createDirectWriter(store), clock, log, ...options });
 }
 
 const logged = () => home.store.requestLog.page({}, { limit: 1000 }).rows.length;
@@ -131,7 +132,7 @@ describe("write-behind", () => {
   test("stopping writes what waits, leaves no timer, and takes no more", () => {
     const queue = start();
     queue.requestFinished(record("a"));
-    queue.stop();
+    void queue.stop();
     queue.requestFinished(record("late"));
     expect([logged(), queue.drops(), home.clock.pendingTimers()]).toEqual([1, 1, 0]);
   });
