@@ -1,7 +1,9 @@
 /** The process edge: command line, settings, exit codes. Each command is loaded only when it is the one asked for. */
 import { homedir } from "node:os";
+import { join } from "node:path";
 import { type CommandLine, parseCommandLine, USAGE_ERROR } from "./cli/args.ts";
 import { helpText } from "./cli/help.ts";
+import type { AdminApi } from "./cli/service.ts";
 import { readConfig } from "./config.ts";
 import { CodedError } from "./core/errors.ts";
 import { createLog, type Ports, systemClock, systemRandom } from "./ports.ts";
@@ -32,12 +34,12 @@ async function main(argv: string[]): Promise<number> {
   return run(commandLine);
 }
 
-async function run({ command, operands, settings, switches }: CommandLine): Promise<number> {
+async function run({ command, operands, options, switches }: CommandLine): Promise<number> {
   const { config, warnings } = readConfig({
     env: process.env,
     cwd: process.cwd(),
     homeDir: homedir(),
-    args: settings,
+    args: options,
   });
   const log = createLog({
     level: config.logLevel,
@@ -46,21 +48,78 @@ async function run({ command, operands, settings, switches }: CommandLine): Prom
   });
   for (const warning of warnings) log.warn(warning);
   const ports: Ports = { clock: systemClock, random: systemRandom, log, fetch };
+  const json = switches.has("json");
+  const url = options.url ?? null;
+  const machine = { env: process.env, homeDir: homedir() };
+  const input = { operands, options, json, nowMs: systemClock.now() };
+  async function withAdminApi(use: (api: AdminApi) => Promise<number>): Promise<number> {
+    const { openAdminApi } = await import("./cli/service.ts");
+    const api = await openAdminApi(config, ports, { url });
+    try {
+      return await use(api);
+    } finally {
+      await api.close();
+    }
+  }
   switch (command) {
     case "serve": {
       const [{ serve }, { createRuntime }] = await Promise.all([
         import("./cli/serve.ts"),
         import("./runtime.ts"),
       ]);
-      return serve(await createRuntime(config, ports), config, log);
+      return serve(await createRuntime(config, ports), { config, log, loginFile: codexLoginFile() });
     }
     case "demo": {
       const { demoCommand } = await import("./cli/demo.ts");
-      return demoCommand({ port: settings.port === undefined ? null : config.port }, ports);
+      return demoCommand({ port: options.port === undefined ? null : config.port }, ports);
     }
     case "import": {
       const { importCommand } = await import("./cli/import.ts");
-      return importCommand({ sources: operands, json: switches.has("json") }, config, ports);
+      return importCommand({ sources: operands, json }, config, ports);
+    }
+    case "connect": {
+      const { connectCommand } = await import("./cli/connect.ts");
+      const wish = { operands, key: options.key ?? null, model: options.model ?? null, url, json };
+      const how = { write: switches.has("write"), undo: switches.has("undo") };
+      return connectCommand({ ...wish, ...how }, machine, config, ports);
+    }
+    case "doctor": {
+      const { doctorCommand } = await import("./cli/doctor.ts");
+      return doctorCommand({ json, offline: switches.has("offline") }, machine, config, ports);
+    }
+    case "top": {
+      const { topCommand } = await import("./cli/top.ts");
+      const colour = !process.env.NO_COLOR;
+      return topCommand({ once: switches.has("once"), json, url, colour }, config, ports);
+    }
+    case "accounts": {
+      const { accountsCommand } = await import("./cli/accounts.ts");
+      return withAdminApi((api) => accountsCommand(api, input));
+    }
+    case "export": {
+      const { exportCommand } = await import("./cli/accounts.ts");
+      return withAdminApi((api) => exportCommand(api, input));
+    }
+    case "keys": {
+      const { keysCommand } = await import("./cli/keys.ts");
+      return withAdminApi((api) => keysCommand(api, input));
+    }
+    case "config": {
+      const { configCommand } = await import("./cli/config-command.ts");
+      return withAdminApi((api) => configCommand(api, config, input));
+    }
+    case "backup": {
+      const { backupCommand, listBackups } = await import("./cli/backup.ts");
+      if (switches.has("list")) return listBackups(config, { json });
+      return withAdminApi((api) => backupCommand(api, config, { operands, json }));
+    }
+    case "restore": {
+      const { restoreCommand } = await import("./cli/backup.ts");
+      return restoreCommand(config, input);
+    }
+    case "completion": {
+      const { completionCommand } = await import("./cli/completion.ts");
+      return completionCommand(operands);
     }
     case "login": {
       const { loginCommand } = await import("./cli/login.ts");
@@ -80,6 +139,11 @@ async function run({ command, operands, settings, switches }: CommandLine): Prom
       return serviceCommand(operands, thisMachine());
     }
   }
+}
+
+/** Where Codex keeps its login on this machine. */
+function codexLoginFile(): string {
+  return join(process.env.CODEX_HOME || join(homedir(), ".codex"), "auth.json");
 }
 
 /** Tells the person what went wrong; a defect with its stack, anything expected in one line. */

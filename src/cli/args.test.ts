@@ -5,21 +5,21 @@ import { COMMANDS, type CommandName, parseCommandLine, USAGE_ERROR } from "./arg
 import { helpText } from "./help.ts";
 
 test.each([
-  [[], { command: "serve", operands: [], settings: {}, switches: [] }],
-  [["serve"], { command: "serve", operands: [], settings: {}, switches: [] }],
-  [["--port", "0"], { command: "serve", operands: [], settings: { port: "0" }, switches: [] }],
+  [[], { command: "serve", operands: [], options: {}, switches: [] }],
+  [["serve"], { command: "serve", operands: [], options: {}, switches: [] }],
+  [["--port", "0"], { command: "serve", operands: [], options: { port: "0" }, switches: [] }],
   [
     ["serve", "--host=::1", "--data-dir", "x"],
-    { command: "serve", operands: [], settings: { host: "::1", "data-dir": "x" }, switches: [] },
+    { command: "serve", operands: [], options: { host: "::1", "data-dir": "x" }, switches: [] },
   ],
-  [["-h"], { command: "serve", operands: [], settings: {}, switches: ["help"] }],
-  [["--version"], { command: "serve", operands: [], settings: {}, switches: ["version"] }],
-  [["help", "import"], { command: "import", operands: [], settings: {}, switches: ["help"] }],
+  [["-h"], { command: "serve", operands: [], options: {}, switches: ["help"] }],
+  [["--version"], { command: "serve", operands: [], options: {}, switches: ["version"] }],
+  [["help", "import"], { command: "import", operands: [], options: {}, switches: ["help"] }],
   [
     ["import", "a.json", "-", "--json"],
-    { command: "import", operands: ["a.json", "-"], settings: {}, switches: ["json"] },
+    { command: "import", operands: ["a.json", "-"], options: {}, switches: ["json"] },
   ],
-  [["import", "--", "-odd.json"], { command: "import", operands: ["-odd.json"], settings: {}, switches: [] }],
+  [["import", "--", "-odd.json"], { command: "import", operands: ["-odd.json"], options: {}, switches: [] }],
 ])("%p is understood", (argv, expected) => {
   const { switches, ...rest } = parseCommandLine(argv);
   expect({ ...rest, switches: [...switches] }).toEqual(expected as never);

@@ -33,7 +33,10 @@ export async function backupCommand(
 
 function moveFile(from: string, to: string): string {
   if (!existsSync(from)) {
-    throw new CodedError("backup_elsewhere", `The copy is ${from} on the machine where codex-lb runs. Fetch it from there.`);
+    throw new CodedError(
+      "backup_elsewhere",
+      `The copy is ${from} on the machine where codex-lb runs. Fetch it from there.`,
+    );
   }
   mkdirSync(dirname(to), { recursive: true });
   try {
@@ -57,7 +60,12 @@ export function listBackups(config: Config, { json }: { json: boolean }): number
   }));
   if (json) printJson(rows);
   else if (rows.length === 0) print(`There is no copy in ${join(config.dataDir, "backups")} yet.`);
-  else print(table(rows.map(({ createdAt, kind, bytes, path }) => [createdAt, kind, `${countText(bytes)} bytes`, path])));
+  else
+    print(
+      table(
+        rows.map(({ createdAt, kind, bytes, path }) => [createdAt, kind, `${countText(bytes)} bytes`, path]),
+      ),
+    );
   return 0;
 }
 

@@ -27,7 +27,7 @@ export async function demoCommand({ port }: { port: number | null }, ports: Port
     },
     stop: demo.stop,
   };
-  return serve(started, demo.config, ports.log);
+  return serve(started, { config: demo.config, log: ports.log, loginFile: null });
 }
 
 async function freePort(): Promise<number> {

@@ -13,7 +13,7 @@ function program(service: { start?: string; stop: string; drainMs?: number }): s
       async start() { ${service.start ?? ""} return { url: "http://127.0.0.1:1" }; },
       async stop() { console.log("stopping"); ${service.stop} console.log("stopped"); },
     };
-    serve(service, { shutdownDrainTimeoutMs: ${service.drainMs ?? 1000} }, log).then(
+    serve(service, { config: { shutdownDrainTimeoutMs: ${service.drainMs ?? 1000} }, log, loginFile: null }).then(
       (code) => process.exit(code),
       (error) => { console.log("failed: " + error.message); process.exit(9); },
     );`;

@@ -1,11 +1,13 @@
 /** `codex-lb serve`: starts the service, says where it is, and stops it when a signal asks for it. */
+import { existsSync } from "node:fs";
 import type { Config } from "../config.ts";
 import type { Log } from "../ports.ts";
 import { PROGRAM, VERSION } from "../version.ts";
 
 /** What is started and stopped: the runtime. `stop` is safe after a failed start. */
 export interface Service {
-  start(): Promise<{ url: string }>;
+  /** `accounts`: how many the pool has; not given: nobody needs to be told. */
+  start(): Promise<{ url: string; accounts?: number }>;
   /** Stops accepting, lets streams finish up to the drain limit, flushes and closes. */
   stop(): Promise<void>;
 }
@@ -23,11 +25,19 @@ const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
  * Runs until SIGINT or SIGTERM; resolves with the exit code. A second signal ends the process at once.
  * Rejects with the service's own error when it cannot start; what had been started is stopped first.
  */
-export async function serve(service: Service, config: Config, log: Log): Promise<number> {
+export async function serve(
+  service: Service,
+  {
+    config,
+    log,
+    loginFile,
+  }: { config: Pick<Config, "shutdownDrainTimeoutMs">; log: Log; loginFile: string | null },
+): Promise<number> {
   const stopSignal = listenForStop();
   try {
-    const { url } = await service.start();
+    const { url, accounts } = await service.start();
     process.stdout.write(`${PROGRAM} ${VERSION} is ready on ${url}\n`);
+    if (accounts === 0) hintAtLogin(loginFile, log);
   } catch (error) {
     await service.stop().catch(() => undefined); // Why it did not start is the thing to tell.
     throw error;
@@ -38,6 +48,18 @@ export async function serve(service: Service, config: Config, log: Log): Promise
   if (stopped) log.info("stopped");
   else log.error("stop took too long", { limitMs });
   return stopped ? 0 : 1;
+}
+
+/** The first start: most people have a login on this machine already. */
+function hintAtLogin(loginFile: string | null, log: Log): void {
+  if (loginFile === null || !existsSync(loginFile)) {
+    log.info("the pool has no account yet: add one in the dashboard, or with `codex-lb login`");
+    return;
+  }
+  log.info(
+    "the pool has no account yet. Codex's login on this machine can be imported; afterwards no other program may refresh it, or it ends for both: sign Codex out, or give the pool a login of its own with `codex-lb login`",
+    { import: `${PROGRAM} import ${loginFile}` },
+  );
 }
 
 /** Resolves at the first stop signal; a later one ends the process. */
