@@ -72,7 +72,8 @@ export async function connectCommand(
       tried,
     });
   } else {
-    if (written === null) print(`${client === undefined ? "" : `# ${client.file(machine)}\n`}${block}`);
+    if (written === null)
+      print(`${client === undefined ? "" : `# ${client.file(machine)}\n`}${block.trimEnd()}`);
     else sayWritten(written);
     sayKey(key, machine);
     if (client !== undefined) print(`Then: ${client.tryIt}`);
@@ -213,7 +214,7 @@ function sayTried(tried: Tried | null, url: string): void {
   if (tried === null) print(`Not tried: nothing answers on ${url}. Start it with: codex-lb`);
   else if (tried.ok) {
     print(
-      `✓ A test request was answered in ${(tried.ms / 1000).toFixed(1)} s${tried.account === null ? "" : ` by ${plain(tried.account)}`}.`,
+      `✓ A test request was answered in ${tried.ms} ms${tried.account === null ? "" : ` by ${plain(tried.account)}`}.`,
     );
   } else print(`✗ The test request failed (${tried.status} ${tried.code}): ${plain(tried.message)}`);
 }

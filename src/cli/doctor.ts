@@ -1,4 +1,6 @@
 /** `codex-lb doctor`: looks at everything that could keep the pool from working, and says how to mend what it finds. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Config } from "../config.ts";
 import { CodedError } from "../core/errors.ts";
 import type { AccountSummary } from "../http/account-views.ts";
@@ -40,7 +42,10 @@ export async function doctorCommand(
   const isOpenable = findings.every(
     ({ check, severity }) => severity !== "problem" || !NEEDED_TO_OPEN.has(check),
   );
-  const api = isOpenable ? await openPool(config, ports, findings) : null;
+  // Looking must not make a data directory.
+  const exists = existsSync(join(config.dataDir, "codex-lb.db"));
+  if (!exists) findings.push(noAccount());
+  const api = isOpenable && exists ? await openPool(config, ports, findings) : null;
   let accounts: AccountSummary[] = [];
   let keyNeeded = false;
   if (api !== null) {
@@ -75,6 +80,9 @@ async function openPool(config: Config, ports: Ports, findings: Finding[]): Prom
 }
 
 const RENEW = "codex-lb login";
+
+const noAccount = () =>
+  warning("accounts", "The pool has no account.", "codex-lb import ~/.codex/auth.json, or codex-lb login");
 
 async function accountFindings(
   api: AdminApi,

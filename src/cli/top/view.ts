@@ -79,7 +79,7 @@ function headLines(state: TopState, columns: number, nowMs: number): [string, st
   const clock = new Date(nowMs).toTimeString().slice(0, 8);
   const left = `codex-lb ${state.url}  ${able} of ${state.accounts.length} accounts active, ${state.running.size} running`;
   const today = state.today;
-  const spend = `Spend at API price: ${usdText(spendPerMinute(state, nowMs))} in the last minute`;
+  const spend = `At API price: ${usdText(spendPerMinute(state, nowMs))} last minute`;
   const sum =
     today === null
       ? ""
@@ -142,19 +142,21 @@ function firstShown(accounts: readonly AccountSummary[], selectedId: string | nu
   return at < lines ? 0 : at - lines + 1;
 }
 
+/** "rate_limit" fits. */
+const STATUS_WIDTH = 10;
 /** Columns of a request's line beside model, account and key, blanks included. */
-const REQUEST_REST = 8 + 1 + 11 + 1 + 7 + 1 + 8 + 1 + 6 + 3;
+const REQUEST_REST = 8 + 1 + STATUS_WIDTH + 1 + 7 + 1 + 8 + 1 + 6 + 3;
 
 function requestWidths(columns: number): [model: number, account: number, key: number] {
   const free = columns - REQUEST_REST;
-  const model = Math.min(16, Math.floor(free * 0.36));
+  const model = Math.min(16, Math.floor(free * 0.39));
   const account = Math.floor((free - model) * 0.55);
   return [model, account, free - model - account];
 }
 
 function requestHeader(columns: number): string {
   const [model, account, key] = requestWidths(columns);
-  return `${fit("REQUESTS", 8)} ${fit("MODEL", model)} ${fit("ACCOUNT", account)} ${fit("KEY", key)} ${fit("STATUS", 11)} ${"TOKENS".padStart(7)} ${"COST".padStart(8)} ${"TIME".padStart(6)}`;
+  return `${fit("REQUESTS", 8)} ${fit("MODEL", model)} ${fit("ACCOUNT", account)} ${fit("KEY", key)} ${fit("STATUS", STATUS_WIDTH)} ${"TOKENS".padStart(7)} ${"COST".padStart(8)} ${"TIME".padStart(6)}`;
 }
 
 function requestRows(state: TopState, columns: number, nowMs: number): [string, ...Style[]][] {
@@ -185,7 +187,7 @@ function runningLine(
     fit(plain(model ?? ""), modelWidth),
     fit(nameOf(accountId), accountWidth),
     fit(plain(apiKeyName ?? ""), keyWidth),
-    fit(accountId === null ? "choosing" : "running", 11),
+    fit(accountId === null ? "choosing" : "running", STATUS_WIDTH),
     " ".repeat(7),
     " ".repeat(8),
     secondsText(nowMs - requestedAtMs),
@@ -205,7 +207,7 @@ function finishedLine(
     fit(plain(request.model ?? ""), modelWidth),
     fit(nameOf(request.accountId), accountWidth),
     fit(plain(request.apiKeyName ?? ""), keyWidth),
-    fit(request.status + moved, 11),
+    fit(request.status + moved, STATUS_WIDTH),
     countText(request.tokens).padStart(7),
     usdText(request.costUsd).padStart(8),
     secondsText(request.latencyMs),
