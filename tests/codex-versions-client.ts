@@ -1,5 +1,5 @@
 /** A home of the real Codex CLI, of any of the versions that the tests know, in which it can be run again and again. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Ended, ROOT, runToEnd } from "./executable.ts";
 import { temporaryDirectory } from "./harness.ts";
@@ -21,6 +21,8 @@ export interface CodexHome {
   env(): Record<string, string>;
   /** `codex exec PROMPT`, or with `resume` the next turn of the last session. */
   exec(prompt: string, options?: { resume?: boolean; args?: string[] }): Promise<Ended>;
+  /** Answers the question whether the working directory is trusted, which the terminal UI would ask. */
+  trustWork(): void;
   dispose(): void;
 }
 
@@ -52,6 +54,10 @@ export function createCodexHome(options: {
       const command = [codexBinary(options.version), "exec", ...flags];
       if (resume) command.push("resume", "--last");
       return runToEnd([...command, prompt], { cwd: work, env: env() });
+    },
+    trustWork() {
+      const projects = `\n[projects."${work}"]\ntrust_level = "trusted"\n`;
+      appendFileSync(join(codexHome, "config.toml"), projects);
     },
     dispose: () => rmSync(home, { recursive: true, force: true }),
   };

@@ -19,7 +19,10 @@ const ROWS = 50;
 let count = 0;
 
 /** Runs `command` on a tmux server of its own, so that no other session is touched. */
-export function openTerminal(command: string[], { cwd, env }: { cwd: string; env: Record<string, string> }): Terminal {
+export function openTerminal(
+  command: string[],
+  { cwd, env }: { cwd: string; env: Record<string, string> },
+): Terminal {
   const name = `codex-lb-${process.pid}-${++count}`;
   const tmux = (...args: string[]) =>
     Bun.spawnSync(["tmux", "-L", name, "-f", "/dev/null", ...args], {
@@ -38,7 +41,11 @@ export function openTerminal(command: string[], { cwd, env }: { cwd: string; env
     async shows(pattern, limitMs = 20_000) {
       let last = "";
       try {
-        return await waitFor(`the screen shows ${pattern.source}`, () => pattern.test((last = screen())) && last, limitMs);
+        return await waitFor(
+          `the screen shows ${pattern.source}`,
+          () => pattern.test((last = screen())) && last,
+          limitMs,
+        );
       } catch (error) {
         throw new Error(`${(error as Error).message}\n${last}`, { cause: error });
       }
