@@ -1,13 +1,17 @@
 /** The frame of every page: its heading, its controls, its sections. */
-import { type JSX, Show } from "solid-js";
+import { createEffect, type JSX, Show } from "solid-js";
+import { common } from "../lib/strings.ts";
 
 export function PageHead(props: { title: string; summary?: JSX.Element; children?: JSX.Element }) {
+  createEffect(() => {
+    document.title = common.titleOf(props.title);
+  });
   return (
     <header class="mb-4 flex flex-wrap items-end justify-between gap-x-6 gap-y-3">
       <div class="min-w-0">
         <h1 class="text-xl font-semibold tracking-[-0.012em]">{props.title}</h1>
         <Show when={props.summary}>
-          <p class="mt-0.5 text-sm text-pretty text-ink-2">{props.summary}</p>
+          <p class="mt-0.5 text-sm text-pretty text-ink-2 print:hidden">{props.summary}</p>
         </Show>
       </div>
       <Show when={props.children}>

@@ -94,7 +94,7 @@ export function Metrics(props: { overview: Overview }) {
           >
             <dt class="eyebrow">{metric.name}</dt>
             <dd class="mt-0.5 flex flex-wrap items-baseline gap-x-2">
-              <span class="text-2xl font-semibold tracking-[-0.018em]">{metric.value}</span>
+              <span class="text-2xl font-semibold tracking-[-0.018em] lg:max-xl:text-xl">{metric.value}</span>
               <Show when={metric.change}>{(change) => <Change {...change()} />}</Show>
             </dd>
             <dd class="truncate text-xs text-ink-3" title={metric.note}>

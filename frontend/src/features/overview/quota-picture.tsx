@@ -26,7 +26,7 @@ export function QuotaPictures(props: { overview: Overview }) {
         fallback={<p class="panel px-4 py-6 text-sm text-ink-2">{words.quota.empty}</p>}
       >
         <div
-          class={`grid gap-4 ${windows().length === 1 ? "" : windows().length === 2 ? "lg:grid-cols-2" : "lg:grid-cols-2 xl:grid-cols-3"}`}
+          class={`grid gap-4 ${windows().length === 1 ? "" : windows().length === 2 ? "lg:grid-cols-2" : "lg:grid-cols-3"}`}
         >
           <For each={windows()}>
             {(window) => (

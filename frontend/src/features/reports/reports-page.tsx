@@ -80,7 +80,7 @@ export default function ReportsPage() {
           {words.csv}
         </Button>
       </PageHead>
-      <div class="mb-5 flex flex-wrap items-center gap-2 max-sm:grid max-sm:grid-cols-2">
+      <div class="mb-5 flex flex-wrap items-center gap-2 max-sm:grid max-sm:grid-cols-2 max-sm:[&_select]:w-full max-sm:[&_select]:max-w-none">
         <SelectField
           label={words.period}
           hideLabel
@@ -91,7 +91,7 @@ export default function ReportsPage() {
         <SelectField
           label={words.account}
           hideLabel
-          selectClass="max-w-52 max-sm:w-full"
+          selectClass="max-w-52"
           value={params.account ?? ""}
           choices={[
             { value: "", label: words.allAccounts },
@@ -105,7 +105,7 @@ export default function ReportsPage() {
         <SelectField
           label={words.key}
           hideLabel
-          selectClass="max-w-44 max-sm:w-full"
+          selectClass="max-w-44"
           value={params.key ?? ""}
           choices={[
             { value: "", label: words.allKeys },
@@ -116,7 +116,7 @@ export default function ReportsPage() {
         <SelectField
           label={words.model}
           hideLabel
-          selectClass="max-w-44 max-sm:w-full"
+          selectClass="max-w-44"
           value={params.model ?? ""}
           choices={[
             { value: "", label: words.allModels },

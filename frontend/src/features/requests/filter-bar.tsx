@@ -29,7 +29,7 @@ export function FilterBar(props: { filters: ReturnType<typeof createFilters>; ac
   };
   return (
     <search
-      class="mb-3 flex flex-wrap items-center gap-2 max-sm:grid max-sm:grid-cols-2 max-sm:[&>:first-child]:col-span-2"
+      class="mb-3 flex flex-wrap items-center gap-2 max-sm:grid max-sm:grid-cols-2 max-sm:[&_select]:w-full max-sm:[&_select]:max-w-none max-sm:[&>:first-child]:col-span-2"
       aria-label={f.label}
     >
       <TextField
@@ -54,7 +54,7 @@ export function FilterBar(props: { filters: ReturnType<typeof createFilters>; ac
       <SelectField
         label={f.account}
         hideLabel
-        selectClass="max-w-52 max-sm:w-full"
+        selectClass="max-w-52"
         value={values().accountId ?? ""}
         choices={[
           { value: "", label: f.allAccounts },
@@ -65,7 +65,7 @@ export function FilterBar(props: { filters: ReturnType<typeof createFilters>; ac
       <SelectField
         label={f.key}
         hideLabel
-        selectClass="max-w-44 max-sm:w-full"
+        selectClass="max-w-44"
         value={values().apiKeyId ?? ""}
         choices={[
           { value: "", label: f.allKeys },
@@ -76,7 +76,7 @@ export function FilterBar(props: { filters: ReturnType<typeof createFilters>; ac
       <SelectField
         label={f.model}
         hideLabel
-        selectClass="max-w-44 max-sm:w-full"
+        selectClass="max-w-44"
         value={values().model ?? ""}
         choices={[{ value: "", label: f.allModels }, ...models().map((value) => ({ value, label: value }))]}
         onChange={(model) => props.filters.set({ model })}

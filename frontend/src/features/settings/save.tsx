@@ -3,7 +3,7 @@ import type { JSX } from "solid-js";
 import { api } from "../../lib/api.ts";
 import type { Settings } from "../../lib/api-types.ts";
 import { change } from "../../lib/changes.ts";
-import { settingsQuery } from "../../lib/queries.ts";
+import { queryClient, settingsQuery } from "../../lib/queries.ts";
 import { settings as words } from "../../lib/strings.ts";
 
 export async function saveSettings(current: Settings, patch: Partial<Settings>): Promise<boolean> {
@@ -13,7 +13,11 @@ export async function saveSettings(current: Settings, patch: Partial<Settings>):
   return change<Settings>({
     queryKey: settingsQuery.queryKey,
     update: (data) => ({ ...data, ...patch }),
-    send: () => api.put("/api/settings", { ...patch, version: current.version }),
+    send: async () => {
+      const saved = await api.put<Settings>("/api/settings", { ...patch, version: current.version });
+      // The next change needs the new version before the list is asked for again.
+      queryClient.setQueryData(settingsQuery.queryKey, saved);
+    },
     done: words.saved,
     undo: () => api.put("/api/settings", before),
   });

@@ -9,6 +9,7 @@ import { shell } from "../../lib/strings.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, Skeleton } from "../../ui/states.tsx";
 import { Toasts } from "../../ui/toast.tsx";
+import { Mark } from "./mark.tsx";
 import { Banners } from "./banners.tsx";
 import { BottomBar, Sidebar } from "./navigation.tsx";
 
@@ -95,7 +96,8 @@ function FrameSkeleton() {
 
 function Gone() {
   return (
-    <main class="flex min-h-dvh items-center justify-center">
+    <main class="flex min-h-dvh flex-col items-center justify-center">
+      <Mark />
       <Empty isPage title={shell.gone.title}>
         <p>{shell.gone.body}</p>
         <p class="mt-2 text-ink-3">{shell.gone.hint}</p>

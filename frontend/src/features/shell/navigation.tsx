@@ -111,7 +111,7 @@ async function signOut(): Promise<void> {
 function Tools() {
   const session = useQuery(() => sessionQuery);
   return (
-    <div class="flex gap-0.5 border-t border-line pt-2 max-lg:flex-col max-lg:items-center">
+    <div class="flex gap-0.5 border-t border-line pt-2 md:max-lg:flex-col md:max-lg:items-center">
       <Tool
         label={shell.theme[theme()]}
         icon={THEME_ICON[theme()]}
@@ -124,7 +124,7 @@ function Tools() {
         run={() => setEmailsBlurred(!emailsBlurred())}
       />
       <Show when={dataOf(session)?.passwordRequired}>
-        <span class="ml-auto max-lg:ml-0">
+        <span class="ml-auto md:max-lg:ml-0">
           <Tool label={shell.signOut} icon={LogOut} run={() => void signOut()} />
         </span>
       </Show>

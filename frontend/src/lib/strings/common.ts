@@ -20,6 +20,7 @@ export const common = {
   retry: "Try again",
   save: "Save",
   search: "Search",
+  titleOf: (page: string) => `${page} · codex-lb`,
   undo: "Undo",
   undone: "Undone.",
   unknown: "unknown",

@@ -20,7 +20,6 @@ export const shell = {
   lost: "Connection lost",
   lostBanner: "codex-lb does not answer. What you see is from before; the page reconnects by itself.",
   demoBanner: "This is a demo: accounts, requests and prices are made up, and nothing is kept.",
-  demoAction: "Add a real account",
   guestBanner: "You are a guest: everything can be read, nothing changed.",
   unprotected:
     "No password is set, so this page opens only on this machine. Set one to reach it from elsewhere.",
