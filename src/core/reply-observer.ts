@@ -33,7 +33,7 @@ export interface ReplyObserver {
   turnState(): string | null;
   summary(): ReplySummary;
   /** Surely one of the many events that only carry output, seen from its first bytes. */
-  isNoise(event: Buffer): boolean;
+  isNoise(bytes: Buffer, at: number): boolean;
   /** Whether `event` needs the bytes of an event of this type. Also notes that content began. */
   wants(type: string): boolean;
   /** One event as it came, in SSE form. */
@@ -152,7 +152,7 @@ export function createReplyObserver(): ReplyObserver {
     rateLimits: () => rateLimits,
     turnState: () => turnState,
     summary: () => summary,
-    isNoise: (event) => phase !== "preamble" && isOutput(event),
+    isNoise: (bytes, at) => phase !== "preamble" && isOutput(bytes, at),
     wants(type) {
       if (phase === "preamble" && !PREAMBLE.has(type) && !READ.has(type)) phase = "content";
       return READ.has(type) || type === "response.output_item.done";
@@ -171,26 +171,40 @@ export function createReplyObserver(): ReplyObserver {
 
 /** Where the name after `event: response.` begins. */
 const NAME_AT = 16;
-const char = (text: string) => text.charCodeAt(0);
-const EVENT_LINE = char("e");
+const LETTER = {
+  a: 97,
+  c: 99,
+  e: 101,
+  i: 105,
+  n: 110,
+  o: 111,
+  f: 102,
+  r: 114,
+  t: 116,
+  u: 117,
+  dot: 46,
+} as const;
 
 /**
- * True for events whose line begins with `event: response.` and names output: `output_text.…`, `output_item.added`, `reasoning_…`,
- * `refusal.…`, `function_call_…`, `custom_tool_…`, `content_part.…`. A few bytes tell; most events of a reply are of this kind.
+ * True for an event whose line begins with `event: response.` and names output: `output_text.…`, `output_item.added`,
+ * `reasoning_…`, `refusal.…`, `function_call_…`, `custom_tool_…`, `content_part.…`. A few bytes tell; most events of a reply
+ * are of this kind.
  */
-function isOutput(event: Buffer): boolean {
-  if (event[0] !== EVENT_LINE || event[7] !== char("r") || event[NAME_AT - 1] !== char(".")) return false;
-  const second = event[NAME_AT + 1];
-  switch (event[NAME_AT]) {
-    case char("o"): // output_…
-      if (event[NAME_AT + 7] === char("t")) return true;
-      return event[NAME_AT + 7] === char("i") && event[NAME_AT + 12] === char("a");
-    case char("r"): // reasoning_…, refusal.…
+function isOutput(bytes: Buffer, at: number): boolean {
+  if (bytes[at] !== LETTER.e || bytes[at + 7] !== LETTER.r || bytes[at + NAME_AT - 1] !== LETTER.dot)
+    return false;
+  const name = at + NAME_AT;
+  const second = bytes[name + 1];
+  switch (bytes[name]) {
+    case LETTER.o: // output_…
+      if (bytes[name + 7] === LETTER.t) return true;
+      return bytes[name + 7] === LETTER.i && bytes[name + 12] === LETTER.a;
+    case LETTER.r: // reasoning_…, refusal.…
       return true;
-    case char("f"): // function_call_…, not failed
-      return second === char("u");
-    case char("c"): // custom_tool_…, content_part.…, not created nor completed
-      return second === char("u") || (second === char("o") && event[NAME_AT + 2] === char("n"));
+    case LETTER.f: // function_call_…, not failed
+      return second === LETTER.u;
+    case LETTER.c: // custom_tool_…, content_part.…, not created nor completed
+      return second === LETTER.u || (second === LETTER.o && bytes[name + 2] === LETTER.n);
     default:
       return false;
   }

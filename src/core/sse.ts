@@ -28,8 +28,11 @@ export interface SseScannerHandlers {
    * it `onEvent` gets every event, and no type is read.
    */
   wants?(type: string): boolean;
-  /** A cheap look at an event's first bytes: true for one that is surely not wanted, so that its type is never read. */
-  isNoise?(event: Buffer): boolean;
+  /**
+   * A cheap look at the event that begins at `at`: true for one that is surely not wanted, so that its type is never read.
+   * Events in one piece only.
+   */
+  isNoise?(bytes: Buffer, at: number): boolean;
   /** The bytes of a wanted event, without the blank line that ends it. */
   onEvent(type: string, event: Buffer): void;
 }
@@ -43,7 +46,6 @@ export function createSseScanner(handlers: SseScannerHandlers): SseScanner {
 
   function finish(event: Buffer): void {
     if (!handlers.wants) return handlers.onEvent("", event);
-    if (handlers.isNoise?.(event)) return;
     const type = eventType(event);
     if (handlers.wants(type)) handlers.onEvent(type, event);
   }
@@ -99,10 +101,10 @@ export function createSseScanner(handlers: SseScannerHandlers): SseScanner {
       for (;;) {
         const end = boundaryEnd(chunk, start);
         if (end < 0) break;
-        finish(trimEnd(chunk.subarray(start, end)));
+        if (handlers.isNoise?.(chunk, start) !== true) finish(trimEnd(chunk.subarray(start, end)));
         start = end;
       }
-      keep(chunk.subarray(start));
+      if (start < chunk.length) keep(chunk.subarray(start));
     },
     midEvent: () => pieceBytes > 0,
   };
