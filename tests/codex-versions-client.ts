@@ -1,5 +1,5 @@
 /** A home of the real Codex CLI, of any of the versions that the tests know, in which it can be run again and again. */
-import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Ended, ROOT, runToEnd } from "./executable.ts";
 import { temporaryDirectory } from "./harness.ts";
@@ -59,8 +59,24 @@ export function createCodexHome(options: {
       const projects = `\n[projects."${work}"]\ntrust_level = "trusted"\n`;
       appendFileSync(join(codexHome, "config.toml"), projects);
     },
-    dispose: () => rmSync(home, { recursive: true, force: true }),
+    dispose() {
+      endProcessesOf(codexHome);
+      rmSync(home, { recursive: true, force: true });
+    },
   };
+}
+
+/** The terminal UI leaves a server of its own behind, installed in its home. */
+function endProcessesOf(codexHome: string): void {
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      if (readlinkSync(`/proc/${name}/exe`).startsWith(`${codexHome}/`))
+        process.kill(Number(name), "SIGKILL");
+    } catch {
+      // Ended meanwhile, or somebody else's.
+    }
+  }
 }
 
 /** The first block of docs/codex-cli.md. */
