@@ -39,7 +39,7 @@ export function ActionMenu(props: { label: string; actions: readonly MenuAction[
     <Popover
       label={props.label}
       role="menu"
-      buttonClass="inline-flex h-7 min-w-7 shrink-0 items-center justify-center gap-1 rounded-md px-1.5 text-xs font-[550] text-ink-2 hover:bg-hover hover:text-ink aria-expanded:bg-hover"
+      buttonClass="inline-flex h-7 min-w-7 shrink-0 items-center justify-center gap-1 rounded-md px-1.5 text-xs font-[550] text-ink-2 hover:bg-hover hover:text-ink aria-expanded:bg-hover disabled:opacity-45"
       panelClass="min-w-44 p-1"
       button={props.children ?? <Ellipsis size={16} />}
       onOpen={(panel) => itemsOf(panel)[0]?.focus()}

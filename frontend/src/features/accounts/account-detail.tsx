@@ -25,6 +25,7 @@ import { PlanLine, StatusSign } from "./account-parts.tsx";
 import { RoutingForm } from "./account-routing.tsx";
 import { HeldSessions } from "./account-sessions.tsx";
 import { MendAction } from "./mend-action.tsx";
+import { Writes } from "../shell/writes.tsx";
 
 export function AccountDetail(props: { account: AccountSummary | undefined }) {
   return (
@@ -64,7 +65,9 @@ function Detail(props: { account: AccountSummary }) {
       </div>
       <div class="grid divide-line max-xl:divide-y xl:grid-cols-2 xl:divide-x">
         <Block title={d.routing}>
-          <RoutingForm account={props.account} />
+          <Writes>
+            <RoutingForm account={props.account} />
+          </Writes>
         </Block>
         <HeldSessions account={props.account} />
       </div>
@@ -97,12 +100,14 @@ function Head(props: { account: AccountSummary }) {
           </p>
         </div>
         <div class="flex items-center gap-2">
-          <Button icon={Radar} busy={probing()} onClick={() => void ask()}>
-            {words.probe}
-          </Button>
-          <Button icon={paused() ? Play : Pause} onClick={() => void setPaused(props.account, !paused())}>
-            {paused() ? words.resume : words.pause}
-          </Button>
+          <Writes>
+            <Button icon={Radar} busy={probing()} onClick={() => void ask()}>
+              {words.probe}
+            </Button>
+            <Button icon={paused() ? Play : Pause} onClick={() => void setPaused(props.account, !paused())}>
+              {paused() ? words.resume : words.pause}
+            </Button>
+          </Writes>
           <AccountMenu account={props.account} />
         </div>
       </div>

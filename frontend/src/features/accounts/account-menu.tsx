@@ -18,6 +18,7 @@ import { TextField } from "../../ui/field.tsx";
 import { ActionMenu } from "../../ui/menu.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { deleteAccount, setPaused } from "./account-actions.ts";
+import { Writes } from "../shell/writes.tsx";
 
 export async function probe(account: AccountSummary): Promise<void> {
   const result = await attempt(() => api.post<ProbeResult>(`/api/accounts/${account.accountId}/probe`));
@@ -34,20 +35,28 @@ export function AccountMenu(props: { account: AccountSummary; children?: JSX.Ele
     navigate(`/accounts/${props.account.accountId}?add=device&again=${props.account.accountId}`);
   return (
     <>
-      <ActionMenu
-        label={`${words.list.columns.actions}: ${nameOf(props.account)}`}
-        actions={[
-          paused()
-            ? { label: words.resume, icon: Play, run: () => void setPaused(props.account, false) }
-            : { label: words.pause, icon: Pause, run: () => void setPaused(props.account, true) },
-          { label: words.probe, icon: Radar, run: () => void probe(props.account) },
-          { label: words.loginAgain, icon: KeyRound, run: again },
-          { label: words.export, icon: Download, run: () => setDialog("export") },
-          { label: words.delete, icon: Trash, danger: true, separated: true, run: () => setDialog("delete") },
-        ]}
-      >
-        {props.children}
-      </ActionMenu>
+      <Writes>
+        <ActionMenu
+          label={`${words.list.columns.actions}: ${nameOf(props.account)}`}
+          actions={[
+            paused()
+              ? { label: words.resume, icon: Play, run: () => void setPaused(props.account, false) }
+              : { label: words.pause, icon: Pause, run: () => void setPaused(props.account, true) },
+            { label: words.probe, icon: Radar, run: () => void probe(props.account) },
+            { label: words.loginAgain, icon: KeyRound, run: again },
+            { label: words.export, icon: Download, run: () => setDialog("export") },
+            {
+              label: words.delete,
+              icon: Trash,
+              danger: true,
+              separated: true,
+              run: () => setDialog("delete"),
+            },
+          ]}
+        >
+          {props.children}
+        </ActionMenu>
+      </Writes>
       <ExportDialog account={props.account} open={dialog() === "export"} onClose={() => setDialog(null)} />
       <DeleteDialog account={props.account} open={dialog() === "delete"} onClose={() => setDialog(null)} />
     </>

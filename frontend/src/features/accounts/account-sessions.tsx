@@ -9,6 +9,7 @@ import { accounts as words } from "../../lib/strings.ts";
 import { Button } from "../../ui/button.tsx";
 import { Block } from "../../ui/page.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { Writes } from "../shell/writes.tsx";
 
 /** More of them tell nobody anything. */
 const SHOWN = 8;
@@ -30,9 +31,11 @@ export function HeldSessions(props: { account: AccountSummary }) {
       title={words.detail.sessions}
       aside={
         <Show when={held().length > 0}>
-          <Button small look="quiet" onClick={() => void release()}>
-            {words.detail.release}
-          </Button>
+          <Writes>
+            <Button small look="quiet" onClick={() => void release()}>
+              {words.detail.release}
+            </Button>
+          </Writes>
         </Show>
       }
     >

@@ -14,6 +14,7 @@ import { Empty, Loaded, SkeletonRows } from "../../ui/states.tsx";
 import { AccountDetail } from "./account-detail.tsx";
 import { AccountList } from "./account-list.tsx";
 import { AddAccount, asWay } from "./add-account.tsx";
+import { Writes } from "../shell/writes.tsx";
 
 export default function AccountsPage() {
   const params = useParams();
@@ -30,9 +31,11 @@ export default function AccountsPage() {
       </Show>
       <div class={params["id"] ? "max-lg:hidden" : ""}>
         <PageHead title={words.title}>
-          <Button look="primary" icon={Plus} onClick={() => addWith("device")}>
-            {words.add}
-          </Button>
+          <Writes>
+            <Button look="primary" icon={Plus} onClick={() => addWith("device")}>
+              {words.add}
+            </Button>
+          </Writes>
         </PageHead>
       </div>
       <Loaded

@@ -6,6 +6,7 @@ import type { AccountSummary } from "../../lib/api-types.ts";
 import { accounts as words } from "../../lib/strings.ts";
 import { Button, ButtonLink } from "../../ui/button.tsx";
 import { setPaused } from "./account-actions.ts";
+import { Writes } from "../shell/writes.tsx";
 
 export function MendAction(props: { account: AccountSummary }) {
   const status = () => props.account.status;
@@ -26,9 +27,11 @@ export function MendAction(props: { account: AccountSummary }) {
           </ButtonLink>
         </Show>
         <Show when={status() === "paused"}>
-          <Button small icon={Play} onClick={() => void setPaused(props.account, false)}>
-            {words.resume}
-          </Button>
+          <Writes>
+            <Button small icon={Play} onClick={() => void setPaused(props.account, false)}>
+              {words.resume}
+            </Button>
+          </Writes>
         </Show>
       </div>
     </Show>

@@ -19,6 +19,7 @@ import { toast } from "../../ui/toast.tsx";
 import { Ago, Countdown } from "../../ui/time.tsx";
 import { KeyStateSign, usedTone } from "./key-parts.tsx";
 import { amountText, limitText, usedShare } from "./limit-words.ts";
+import { Writes } from "../shell/writes.tsx";
 
 export function KeyDrawer(props: {
   open: boolean;
@@ -44,9 +45,11 @@ export function KeyDrawer(props: {
             <>
               <ButtonLink href={`/requests?apiKeyId=${key().id}`}>{words.actions.requests}</ButtonLink>
               <ButtonLink href={`/connect?key=${key().id}`}>{words.actions.connect}</ButtonLink>
-              <Button look="primary" onClick={props.onEdit}>
-                {words.actions.edit}
-              </Button>
+              <Writes>
+                <Button look="primary" onClick={props.onEdit}>
+                  {words.actions.edit}
+                </Button>
+              </Writes>
             </>
           )}
         </Show>
@@ -190,31 +193,33 @@ function Balance(props: { apiKey: ApiKey }) {
           </For>
         </tbody>
       </table>
-      <form
-        class="mt-3 grid grid-cols-[7rem_minmax(0,1fr)_auto] items-start gap-2"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void enter();
-        }}
-      >
-        <TextField
-          label={d.amount}
-          hint={d.amountHint}
-          inputmode="decimal"
-          value={amount()}
-          onInput={(event) => setAmount(event.currentTarget.value)}
-        />
-        <TextField
-          label={d.note}
-          hint={d.noteHint}
-          maxLength={500}
-          value={note()}
-          onInput={(event) => setNote(event.currentTarget.value)}
-        />
-        <Button type="submit" class="mt-5" disabled={!micros() || note().trim() === ""}>
-          {d.enter}
-        </Button>
-      </form>
+      <Writes>
+        <form
+          class="mt-3 grid grid-cols-[7rem_minmax(0,1fr)_auto] items-start gap-2"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void enter();
+          }}
+        >
+          <TextField
+            label={d.amount}
+            hint={d.amountHint}
+            inputmode="decimal"
+            value={amount()}
+            onInput={(event) => setAmount(event.currentTarget.value)}
+          />
+          <TextField
+            label={d.note}
+            hint={d.noteHint}
+            maxLength={500}
+            value={note()}
+            onInput={(event) => setNote(event.currentTarget.value)}
+          />
+          <Button type="submit" class="mt-5" disabled={!micros() || note().trim() === ""}>
+            {d.enter}
+          </Button>
+        </form>
+      </Writes>
     </section>
   );
 }

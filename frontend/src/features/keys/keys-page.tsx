@@ -27,6 +27,7 @@ import { KeyQuestions, type KeyQuestion, SecretDialog } from "./key-dialogs.tsx"
 import { KeyDrawer } from "./key-drawer.tsx";
 import { KeyEditor } from "./key-editor.tsx";
 import { KeyStateSign, LimitLines } from "./key-parts.tsx";
+import { Writes } from "../shell/writes.tsx";
 
 export default function KeysPage() {
   const params = useParams();
@@ -50,9 +51,11 @@ export default function KeysPage() {
   return (
     <>
       <PageHead title={words.title} summary={words.summary}>
-        <Button look="primary" icon={Plus} onClick={create}>
-          {words.create}
-        </Button>
+        <Writes>
+          <Button look="primary" icon={Plus} onClick={create}>
+            {words.create}
+          </Button>
+        </Writes>
       </PageHead>
       <OpenAccess hasKeys={(dataOf(keys)?.length ?? 0) > 0} />
       <div class="panel overflow-hidden">
@@ -120,9 +123,11 @@ function OpenAccess(props: { hasKeys: boolean }) {
       {(data) => (
         <div class="mb-4 flex flex-wrap items-center justify-between gap-x-4 gap-y-2 rounded-lg border border-warn/30 bg-warn-soft px-3.5 py-2.5 text-sm">
           <span class="min-w-0 flex-1 basis-64">{words.openAccess}</span>
-          <Button small onClick={() => void require(data().version)}>
-            {words.openAccessAction}
-          </Button>
+          <Writes>
+            <Button small onClick={() => void require(data().version)}>
+              {words.openAccessAction}
+            </Button>
+          </Writes>
         </div>
       )}
     </Show>
@@ -203,30 +208,32 @@ function KeyRow(props: KeyTableProps & { apiKey: ApiKey }) {
         <Ago at={key().lastUsedAt} />
       </div>
       <div role="cell" class="relative z-10 text-right">
-        <ActionMenu
-          label={`${words.columns.actions}: ${key().name}`}
-          actions={[
-            { label: a.edit, icon: Pencil, run: () => props.onEdit(key()) },
-            { label: a.connect, icon: Plug, run: () => navigate(`/connect?key=${key().id}`) },
-            key().isActive
-              ? { label: a.disable, icon: Pause, run: () => void setActive(key(), false) }
-              : { label: a.enable, icon: Play, run: () => void setActive(key(), true) },
-            {
-              label: a.reset,
-              icon: RotateCcw,
-              disabled: key().limits.length === 0,
-              run: () => props.onAsk(key(), "reset"),
-            },
-            { label: a.rotate, icon: RefreshCw, run: () => props.onAsk(key(), "rotate") },
-            {
-              label: a.delete,
-              icon: Trash,
-              danger: true,
-              separated: true,
-              run: () => props.onAsk(key(), "delete"),
-            },
-          ]}
-        />
+        <Writes>
+          <ActionMenu
+            label={`${words.columns.actions}: ${key().name}`}
+            actions={[
+              { label: a.edit, icon: Pencil, run: () => props.onEdit(key()) },
+              { label: a.connect, icon: Plug, run: () => navigate(`/connect?key=${key().id}`) },
+              key().isActive
+                ? { label: a.disable, icon: Pause, run: () => void setActive(key(), false) }
+                : { label: a.enable, icon: Play, run: () => void setActive(key(), true) },
+              {
+                label: a.reset,
+                icon: RotateCcw,
+                disabled: key().limits.length === 0,
+                run: () => props.onAsk(key(), "reset"),
+              },
+              { label: a.rotate, icon: RefreshCw, run: () => props.onAsk(key(), "rotate") },
+              {
+                label: a.delete,
+                icon: Trash,
+                danger: true,
+                separated: true,
+                run: () => props.onAsk(key(), "delete"),
+              },
+            ]}
+          />
+        </Writes>
       </div>
     </div>
   );

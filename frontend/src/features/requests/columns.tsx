@@ -35,10 +35,18 @@ export function LogTime(props: { at: string }) {
 }
 
 export function AccountCell(props: { entry: RequestEntry; account: AccountSummary | undefined }) {
+  const attempts = () => props.entry.attempts.length;
   return (
-    <span class={`truncate ${props.account?.alias ? "" : "private"}`}>
-      {props.account ? nameOf(props.account) : (props.entry.accountId ?? "–")}
-    </span>
+    <>
+      <span class={`truncate ${props.account?.alias ? "" : "private"}`}>
+        {props.account ? nameOf(props.account) : (props.entry.accountId ?? "–")}
+      </span>
+      <Show when={attempts() > 1}>
+        <span class="ml-1.5 shrink-0 text-xs text-warn" title={words.retried(attempts())}>
+          ×{attempts()}
+        </span>
+      </Show>
+    </>
   );
 }
 

@@ -135,6 +135,7 @@ function Why(props: { entry: RequestEntry; accountOf: AccountOf }) {
         {(selection) => (
           <>
             <p class="mb-2 text-sm text-pretty">{selection().reason}</p>
+            <p class="mb-1 text-right text-xs text-ink-3">{d.score}</p>
             <ol class="flex flex-col divide-y divide-line rounded-md border border-line text-xs">
               <For each={selection().candidates}>
                 {(candidate, index) => (
@@ -153,7 +154,7 @@ function Why(props: { entry: RequestEntry; accountOf: AccountOf }) {
                     <Show
                       when={candidate.rejection}
                       fallback={
-                        <span class="flex items-center justify-end gap-2" title={candidate.note ?? d.score}>
+                        <span class="flex items-center justify-end gap-2" title={candidate.note ?? undefined}>
                           <span class="h-1 w-14 overflow-hidden rounded-full bg-track" aria-hidden="true">
                             <span
                               class="block h-full bg-ink-3"

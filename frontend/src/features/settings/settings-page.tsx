@@ -13,6 +13,7 @@ import { Prices } from "./prices.tsx";
 import { RequestsSection } from "./requests-section.tsx";
 import { Routing } from "./routing.tsx";
 import { Security } from "./security.tsx";
+import { Writes } from "../shell/writes.tsx";
 
 type Name = keyof typeof words.sections;
 const NAMES = Object.keys(words.sections) as Name[];
@@ -44,31 +45,37 @@ export default function SettingsPage() {
         <div class="min-w-0">
           <Switch>
             <Match when={name() === "prices"}>
-              <Prices />
+              <Writes>
+                <Prices />
+              </Writes>
             </Match>
             <Match when={name() === "appearance"}>
               <Appearance />
             </Match>
             <Match when={name() === "about"}>
-              <About />
+              <Writes>
+                <About />
+              </Writes>
             </Match>
             <Match when={true}>
               <Loaded query={settings} skeleton={<SectionSkeleton />}>
                 {() => (
-                  <Switch>
-                    <Match when={name() === "routing" && dataOf(settings)}>
-                      {(data) => <Routing settings={data()} />}
-                    </Match>
-                    <Match when={name() === "requests" && dataOf(settings)}>
-                      {(data) => <RequestsSection settings={data()} />}
-                    </Match>
-                    <Match when={name() === "security" && dataOf(settings)}>
-                      {(data) => <Security settings={data()} />}
-                    </Match>
-                    <Match when={name() === "firewall" && dataOf(settings)}>
-                      {(data) => <FirewallSection settings={data()} />}
-                    </Match>
-                  </Switch>
+                  <Writes>
+                    <Switch>
+                      <Match when={name() === "routing" && dataOf(settings)}>
+                        {(data) => <Routing settings={data()} />}
+                      </Match>
+                      <Match when={name() === "requests" && dataOf(settings)}>
+                        {(data) => <RequestsSection settings={data()} />}
+                      </Match>
+                      <Match when={name() === "security" && dataOf(settings)}>
+                        {(data) => <Security settings={data()} />}
+                      </Match>
+                      <Match when={name() === "firewall" && dataOf(settings)}>
+                        {(data) => <FirewallSection settings={data()} />}
+                      </Match>
+                    </Switch>
+                  </Writes>
                 )}
               </Loaded>
             </Match>

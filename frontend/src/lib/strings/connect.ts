@@ -33,7 +33,6 @@ export const connect = {
     "Isolated keeps its config, login and sessions in a directory of its own: your everyday Codex stays as it is.",
   placeholderKey: "sk-clb-…",
   anyKey: "not-needed",
-  step: (number: number) => `Step ${number}`,
   steps: {
     environment: "Put the key into the environment",
     environmentNote: {
@@ -46,7 +45,6 @@ export const connect = {
       "Lines such as model = … must stand above the first [section] of the file. If the file has them already, replace them.",
     isolated: "Make the directory and its config",
     run: "Try it",
-    runNote: "The line below turns green when the request arrives.",
     editorEnvironment: "Let the editor see the key",
     editorNote:
       "Editors started from the desktop do not read your shell's profile. Restart the editor afterwards.",

@@ -147,7 +147,6 @@ export const keys = {
     count: (count: number) => `${count} of the pool`,
     ledger: "Balance",
     kinds: { credit: "Credit", correction: "Correction", charge: "Charge" },
-    addCredit: "Add credit",
     amount: "Amount in dollars",
     amountHint: "Negative takes back.",
     note: "Note",
