@@ -62,7 +62,7 @@ function show(values: Record<string, unknown>, json: boolean): void {
 
 function textOf(value: unknown): string {
   if (value === null) return "-";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 /** By environment name; secrets only as set or not. */

@@ -104,7 +104,7 @@ export function createServiceClient(
         headers,
         // The certificate names the service's public host, not this one; the lock says that it is ours.
         ...(holder !== null && { tls: { rejectUnauthorized: false } }),
-      } as RequestInit);
+      });
     } catch {
       throw new CodedError(
         "service_unreachable",

@@ -103,7 +103,7 @@ async function watch(service: ServiceClient, state: TopState, colour: boolean): 
     try {
       work();
     } catch (error) {
-      fail(error as Error);
+      fail(error);
     }
   };
   const drawing = setInterval(guarded(draw), DRAW_EVERY_MS);

@@ -47,9 +47,9 @@ describe("the past", () => {
   test("keeps to each key's models and each account's", () => {
     for (const { apiKeyId, accountId, model } of records) {
       const key = DEMO_KEYS[Number(apiKeyId!.slice(3))]!;
-      expect(key.allowedModels ?? [model]).toContain(model!);
+      expect(key.allowedModels ?? [model]).toContain(model);
       const account = accountId === null ? null : DEMO_ACCOUNTS[Number(accountId.slice(3))]!;
-      expect(account?.spec.models ?? [model]).toContain(model!);
+      expect(account?.spec.models ?? [model]).toContain(model);
     }
   });
 

@@ -85,7 +85,7 @@ export function onLiveEvent(state: TopState, event: string, data: Record<string,
     }
     case "account_changed":
       state.accounts = state.accounts.map((account) =>
-        account.accountId === data.accountId ? ({ ...account, ...data } as AccountSummary) : account,
+        account.accountId === data.accountId ? { ...account, ...data } : account,
       );
   }
 }

@@ -64,7 +64,9 @@ export function changes(before: readonly string[], after: readonly string[]): st
   return text;
 }
 
+const KEY = new RegExp(String.raw`\u001b\[[A-Za-z]|[^]`, "gu");
+
 /** A paste or a fast typist sends several keys at once; an arrow is three bytes that belong together. */
 export function keysOf(text: string): string[] {
-  return text.match(/\x1b\[[A-Za-z]|[^]/gu) ?? [];
+  return text.match(KEY) ?? [];
 }

@@ -23,10 +23,12 @@ const CODES: Record<Style, number> = { bold: 1, dim: 2, inverse: 7, green: 32, y
 
 const BAR_WIDTH = 6;
 const WINDOW_WIDTH = 15;
-/** Two windows are what an account usually has; a third is on its page of the dashboard. */
-const WINDOWS_SHOWN = 2;
-/** Columns of an account's line beside its name, blanks included. */
-const ACCOUNT_REST = 2 + 1 + 6 + 1 + 7 + WINDOWS_SHOWN * (1 + WINDOW_WIDTH) + 1 + 7 + 1 + 2;
+/** Two windows are what an account usually has; a third is on its page of the dashboard. A narrow screen has room for one. */
+const windowsShown = (columns: number) => (columns < 76 ? 1 : 2);
+const windowsWidth = (columns: number) => windowsShown(columns) * (WINDOW_WIDTH + 1) - 1;
+/** What is left for the name on an account's line. */
+const nameWidth = (columns: number) =>
+  columns - (2 + 1 + 6 + 1 + 7 + 1 + windowsWidth(columns) + 1 + 7 + 1 + 2);
 const NARROWEST = 60;
 /** Requests listed by `--once`. */
 const ONCE_REQUESTS = 10;
@@ -88,8 +90,8 @@ function headLines(state: TopState, columns: number, nowMs: number): [string, st
 }
 
 function accountHeader({ sort }: TopState, columns: number): string {
-  const name = fit(`  ACCOUNT (by ${sort})`, columns - ACCOUNT_REST + 2);
-  return `${name} ${fit("PLAN", 6)} ${fit("STATE", 7)} ${fit("WINDOWS", WINDOWS_SHOWN * (WINDOW_WIDTH + 1) - 1)} ${fit("RESET", 7)} ${fit("IN", 2)}`;
+  const name = fit(`  ACCOUNT (by ${sort})`, nameWidth(columns) + 2);
+  return `${name} ${fit("PLAN", 6)} ${fit("STATE", 7)} ${fit("WINDOWS", windowsWidth(columns))} ${fit("RESET", 7)} ${fit("IN", 2)}`;
 }
 
 function accountLine(
@@ -100,13 +102,13 @@ function accountLine(
   const windows = account.windows
     .filter(({ scope }) => scope === "all")
     .toSorted((a, b) => a.minutes - b.minutes);
-  const cells = Array.from({ length: WINDOWS_SHOWN }, (_, index) => {
+  const cells = Array.from({ length: windowsShown(columns) }, (_, index) => {
     const window = windows[index];
     if (window === undefined) return " ".repeat(WINDOW_WIDTH);
     const percent = Math.round(window.usedPercent);
     return `${windowName(window.minutes).padEnd(3)} ${bar(percent, BAR_WIDTH)} ${String(percent).padStart(3)}%`;
   });
-  const name = fit(plain(account.displayName), columns - ACCOUNT_REST);
+  const name = fit(plain(account.displayName), nameWidth(columns));
   const plan = fit(account.planType, 6);
   const state = fit(STATE_WORDS[account.status], 7);
   const running = fit(account.inFlight > 99 ? "99" : String(account.inFlight), 2);
