@@ -1,6 +1,6 @@
 /** Claims about the commands for scripts: the same with a running service as without one, and a backup that can be restored. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXECUTABLE, type Ended, runToEnd } from "./executable.ts";
 import {
@@ -207,88 +207,5 @@ describe("restore", () => {
     await place.dispose();
     await other.dispose();
     rmSync(away, { recursive: true });
-  });
-});
-
-describe("doctor", () => {
-  test("finds nothing wrong with a working pool, and each planted fault with its mend", async () => {
-    const { service, simulator, dispose } = await startPool({ accounts: 2 });
-    const home = temporaryDirectory("home");
-    const codexHome = join(home, ".codex");
-    const env = {
-      CODEX_LB_DATA_DIR: service.dataDir,
-      CODEX_LB_UPSTREAM_BASE_URL: simulator.urls.backendBaseUrl,
-      CODEX_LB_AUTH_BASE_URL: simulator.urls.authBaseUrl,
-      CODEX_LB_API_KEY: "local",
-      HOME: home,
-    };
-    const run: Run = (...args) => runToEnd([EXECUTABLE, ...args], { cwd: home, env });
-    type Report = {
-      healthy: boolean;
-      findings: { check: string; severity: string; text: string; mend?: string }[];
-    };
-    const doctor = async () => {
-      const { exitCode, stdout } = await run("doctor", "--json");
-      const report = JSON.parse(stdout) as Report;
-      expect(exitCode).toBe(report.healthy ? 0 : 1);
-      return report;
-    };
-    const worst = ({ findings }: Report) =>
-      findings.filter(({ severity }) => severity === "warning" || severity === "problem");
-
-    await run("connect", "codex", "--write");
-    expect(worst(await doctor())).toEqual([]);
-
-    simulator.patchAccount(0, { login: "token_revoked" });
-    const codexConfig = readFileSync(join(codexHome, "config.toml"), "utf8");
-    writeFileSync(
-      join(codexHome, "config.toml"),
-      codexConfig
-        .replace("model_provider", `chatgpt_base_url = "${service.url}/backend-api"\nmodel_provider`)
-        .replace('env_key = "CODEX_LB_API_KEY"', "requires_openai_auth = true"),
-    );
-    writeFileSync(join(codexHome, "auth.json"), JSON.stringify(simulator.issueAuthJson(1)));
-    const found = worst(await doctor());
-    expect(found.map(({ check, severity }) => `${check} ${severity}`).toSorted()).toEqual([
-      "account problem",
-      "codex_config problem",
-      "codex_login warning",
-    ]);
-    expect(found.every(({ mend }) => mend !== undefined && mend !== "")).toBe(true);
-    await service.stop();
-
-    // The files of the data directory, with nobody running on them.
-    writeFileSync(join(service.dataDir, "encryption.key"), "no key");
-    expect(worst(await doctor()).map(({ check }) => check)).toContain("encryption_key");
-    rmSync(join(service.dataDir, "encryption.key"));
-    expect(worst(await doctor()).map(({ check }) => check)).toContain("encryption_key");
-    expect(existsSync(join(service.dataDir, "encryption.key"))).toBe(false);
-    writeFileSync(join(service.dataDir, "codex-lb.db"), "no database");
-    expect(worst(await doctor()).map(({ check }) => check)).toContain("database");
-    await dispose();
-    rmSync(home, { recursive: true });
-  });
-});
-
-describe("top", () => {
-  test("--once shows accounts, spend and requests in 80 columns", async () => {
-    const { service, dispose } = await startPool({ accounts: 2 });
-    await askTurn(service, "hello");
-    await rowsOnceWritten(service, 1);
-    const env = { CODEX_LB_DATA_DIR: service.dataDir };
-    const { exitCode, stdout } = await runToEnd([EXECUTABLE, "top", "--once"], { cwd: service.dataDir, env });
-    expect(exitCode).toBe(0);
-    const lines = stdout.trimEnd().split("\n");
-    expect(Math.max(...lines.map((line) => Bun.stringWidth(line)))).toBeLessThanOrEqual(80);
-    expect(stdout).toContain("2 of 2 accounts active");
-    expect(stdout).toMatch(/pool-1@example\.com +plus +active +5h/);
-    expect(stdout).toMatch(/gpt-5\.5 +pool-[12]@exa… +ok /);
-    expect(stdout).not.toContain("\x1b");
-    await service.stop();
-    expect(await runToEnd([EXECUTABLE, "top", "--once"], { cwd: service.dataDir, env })).toMatchObject({
-      exitCode: 1,
-      stderr: expect.stringContaining("No codex-lb runs"),
-    });
-    await dispose();
   });
 });

@@ -21,7 +21,12 @@ let count = 0;
 /** Runs `command` on a tmux server of its own, so that no other session is touched. */
 export function openTerminal(
   command: string[],
-  { cwd, env }: { cwd: string; env: Record<string, string> },
+  {
+    cwd,
+    env,
+    columns = COLUMNS,
+    rows = ROWS,
+  }: { cwd: string; env: Record<string, string>; columns?: number; rows?: number },
 ): Terminal {
   const name = `codex-lb-${process.pid}-${++count}`;
   const tmux = (...args: string[]) =>
@@ -32,7 +37,7 @@ export function openTerminal(
       stderr: "pipe",
     });
   const quoted = command.map((part) => `'${part.replaceAll("'", `'\\''`)}'`).join(" ");
-  const size = ["-x", String(COLUMNS), "-y", String(ROWS)];
+  const size = ["-x", String(columns), "-y", String(rows)];
   const started = tmux("new-session", "-d", "-s", "main", ...size, quoted);
   if (started.exitCode !== 0) throw new Error(`tmux: ${started.stderr.toString()}`);
   const screen = () => tmux("capture-pane", "-p", "-t", "main").stdout.toString();

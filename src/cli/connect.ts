@@ -121,7 +121,8 @@ function sayWritten({ file, backup, changed }: Written): void {
 
 function sayKey(key: string, { env }: Machine): void {
   if (env[KEY_VARIABLE] !== undefined) return;
-  print(`\nThe client reads its key from the environment:\n\n  export ${KEY_VARIABLE}=${key}\n`);
+  const line = process.platform === "win32" ? `setx ${KEY_VARIABLE} ${key}` : `export ${KEY_VARIABLE}=${key}`;
+  print(`\nThe client reads its key from the environment:\n\n  ${line}\n`);
 }
 
 /** What became of the test request. */

@@ -2,6 +2,28 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
+/** What is written when the pool has no account. */
+function firstStart(loginFile: string | null): string {
+  return `
+    const { serve } = await import(${JSON.stringify(join(import.meta.dir, "serve.ts"))});
+    const { createLog } = await import(${JSON.stringify(join(import.meta.dir, "../ports.ts"))});
+    const log = createLog({ level: "info", format: "text", write: (line) => process.stdout.write(line) });
+    const service = { start: async () => ({ url: "http://127.0.0.1:1", accounts: 0 }), stop: async () => {} };
+    const alive = setInterval(() => {}, 1000);
+    serve(service, { config: { shutdownDrainTimeoutMs: 1 }, log, loginFile: ${JSON.stringify(loginFile)} }).then(process.exit);`;
+}
+
+test.each([
+  ["a Codex login on this machine is offered", import.meta.path, `codex-lb import ${import.meta.path}`],
+  ["without one the ways to add an account are told", "/nowhere/auth.json", "`codex-lb login`"],
+])("the first start: %s", async (_claim, loginFile, text) => {
+  const { child, until } = start(firstStart(loginFile));
+  await until("the pool has no account yet");
+  await until(text);
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+});
+
 /** A service whose stop ends when and as `stopping` says; it says on stdout when its stop begins and ends. */
 function program(service: { start?: string; stop: string; drainMs?: number }): string {
   return `
