@@ -1,4 +1,5 @@
 /** The thread that writes the log: its own connection to the database, one batch after another. */
+import { constants, setPriority } from "node:os";
 import { openWriteTarget } from "./store/open.ts";
 import { type FromThread, OUTCOME, STATE, type ToThread } from "./store/writer.ts";
 import { applyBatch, type BatchResult, codeOf } from "./store/writes.ts";
@@ -7,6 +8,9 @@ declare const self: {
   addEventListener(type: "message", listener: (event: MessageEvent<ToThread>) => void): void;
   postMessage(message: FromThread): void;
 };
+
+// Requests go first where the cores are few. Elsewhere than on Linux this would slow the whole program.
+if (process.platform === "linux") setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 let target: ReturnType<typeof openWriteTarget> | null = null;
 let databasePath = "";

@@ -45,7 +45,7 @@ describe("write-behind", () => {
   });
 
   test("a full batch does not wait, and is not written inside the caller's turn", () => {
-    const queue = start({ maxBatch: 3 });
+    const queue = start({ maxBatch: 3, eagerAt: 3 });
     for (const name of ["a", "b", "c", "d"]) queue.requestFinished(record(name));
     expect(logged()).toBe(0);
     home.clock.advance(0);

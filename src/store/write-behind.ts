@@ -11,6 +11,8 @@ import type { Batch, BatchResult, Write } from "./writes.ts";
 const FLUSH_EVERY_MS = 250;
 /** One transaction of this many writes keeps a login that has to be saved waiting for a few milliseconds. */
 const MAX_BATCH = 256;
+/** As many are worth a transaction. Under load more gather while one is written, and the batches grow by themselves. */
+const EAGER_AT = 32;
 /** About 20 MB of records: minutes of a busy pool whose disk is full. */
 const CAPACITY = 10_000;
 /** A full disk or a foreign lock does not pass within milliseconds. */
@@ -22,6 +24,7 @@ export interface WriteBehindOptions {
   log: Log;
   flushEveryMs?: number;
   maxBatch?: number;
+  eagerAt?: number;
   capacity?: number;
 }
 
@@ -54,6 +57,7 @@ export function createWriteBehind(options: WriteBehindOptions): WriteBehind {
     log,
     flushEveryMs = FLUSH_EVERY_MS,
     maxBatch = MAX_BATCH,
+    eagerAt = EAGER_AT,
     capacity = CAPACITY,
   } = options;
   /** By what is written, in order of the last change: where only the last value matters, a new one takes the old one's place. */
@@ -89,7 +93,7 @@ export function createWriteBehind(options: WriteBehindOptions): WriteBehind {
 
   function wakeForMore(): void {
     if (failing) wake(RETRY_AFTER_MS, true);
-    else if (waiting() >= maxBatch) wake(0, true);
+    else if (waiting() >= eagerAt) wake(0, true);
     else if (waiting() > 0) wake(flushEveryMs, false);
   }
 
