@@ -37,7 +37,10 @@ export interface SseScannerHandlers {
   onEvent(type: string, event: Buffer): void;
 }
 
-export function createSseScanner(handlers: SseScannerHandlers): SseScanner {
+export function createSseScanner(
+  handlers: SseScannerHandlers,
+  maxEventBytes = MAX_OBSERVED_EVENT_BYTES,
+): SseScanner {
   /** Pieces of the event that earlier chunks began; empty when the last chunk ended at a boundary. */
   let pieces: Buffer[] = [];
   let pieceBytes = 0;
@@ -57,7 +60,7 @@ export function createSseScanner(handlers: SseScannerHandlers): SseScanner {
     if (first && handlers.wants && piece.length >= TYPE_PREFIX_BYTES) {
       skipping = !handlers.wants(eventType(piece));
     }
-    if (pieceBytes > MAX_OBSERVED_EVENT_BYTES) skipping = true;
+    if (pieceBytes > maxEventBytes) skipping = true;
     if (skipping) {
       // Three bytes are enough to see a blank line that the next chunk completes.
       pieces = [Buffer.concat([...pieces.slice(-1), piece].map((part) => part.subarray(-3))).subarray(-3)];

@@ -129,7 +129,7 @@ export function socketRoutes({ door, sockets, enabled }: SocketRoutesPorts): Soc
     const { caller, refused, again } = door(request, client, "websocket");
     const { requestId } = caller.origin;
     if (refused) return errorResponse(refused, "codex_stream", { "x-request-id": requestId });
-    const session = sockets.accept({ headers: [...request.headers], caller: again, first: caller });
+    const session = sockets.accept({ headers: new Map(request.headers), caller: again, first: caller });
     return { session, headers: [...sockets.handshakeHeaders(caller), ["x-request-id", requestId]] };
   }
   return [{ path: RESPONSES, open }];

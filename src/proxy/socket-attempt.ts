@@ -1,7 +1,9 @@
 /** One attempt for a `response.create` frame: over the session's socket to the account, or over HTTP where a socket cannot carry it. */
+import { clientHeaders } from "../core/headers.ts";
 import { asRecord, type JsonRecord } from "../core/json-read.ts";
 import type { Seen } from "../core/retry.ts";
 import { withoutSealedItems } from "../core/strip.ts";
+import type { PooledAccount } from "../pool/pool.ts";
 import type { Clock } from "../ports.ts";
 import { TransportError } from "../upstream/transport-error.ts";
 import type { AttemptContext, Attempted, ClientPresence } from "./engine.ts";
@@ -52,10 +54,11 @@ export interface UpstreamPorts {
   httpAttempt: HttpAttempt;
   clock: Clock;
   firstEventTimeoutMs: number;
-  handshake: readonly [string, string][];
+  handshake: ReadonlyMap<string, string>;
   /** Frames and the end of the socket while no response is held back. */
   events: LinkEvents;
-  onOpen(link: UpstreamLink): void;
+  /** With the headers of the handshake's answer, as a client may see them. */
+  onOpen(account: PooledAccount, headers: [string, string][]): void;
 }
 
 /** Upstream's answer to a handshake where it speaks no WebSocket (UPSTREAM D). */
@@ -132,7 +135,7 @@ export function createUpstream(ports: UpstreamPorts): Upstream {
         return broken("client_left", dialling.connectMs());
       }
       link = createLink(answer.socket, account, events);
-      ports.onOpen(link);
+      ports.onOpen(account, clientHeaders(answer.socket.headers));
       return { kind: "open", connectMs: dialling.connectMs() };
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;

@@ -145,10 +145,10 @@ const LITE = "ws_request_header_x_openai_internal_codex_responses_lite";
 
 /** The headers with which a frame goes over HTTP: those of the handshake, and what frames carry in their metadata (UPSTREAM D). */
 export function httpHeadersOf(
-  handshake: readonly [string, string][],
+  handshake: ReadonlyMap<string, string>,
   metadata: JsonRecord | null,
 ): [string, string][] {
-  const headers = handshake.filter(
+  const headers = [...handshake].filter(
     ([name]) => !HANDSHAKE_ONLY.test(name) && name !== "x-codex-turn-metadata",
   );
   headers.push(["accept", "text/event-stream"], ["content-type", "application/json"]);

@@ -3,13 +3,12 @@ import { asRecord, asText, type JsonRecord } from "../core/json-read.ts";
 import { CodedError } from "../core/errors.ts";
 import { ANSWER } from "../core/retry.ts";
 import { scanTopLevel } from "../core/request-scan.ts";
-import { createSseScanner, eventData, jsonType } from "../core/sse.ts";
+import { jsonType } from "../core/sse.ts";
 import { readRateLimitsEvent } from "../core/windows-read.ts";
 import { type RequestFacts, requestFacts } from "./client-request.ts";
 import type { ClientPresence } from "./engine.ts";
-import type { CommittedReply } from "./http-attempt.ts";
 import { grant, whileKeyLives } from "./key-grant.ts";
-import { brokenOff, followReply, type RelayEnd, type RelayTimes } from "./relay.ts";
+import { brokenOff, type RelayEnd, type RelayTimes } from "./relay.ts";
 import { type Caller, readLateFailure, type Served } from "./serve.ts";
 import {
   answerFrame,
@@ -20,23 +19,12 @@ import {
   upstreamFrameType,
   errorForClient,
 } from "./socket-frames.ts";
+import { type ClientSocket, SocketClient } from "./socket-client.ts";
+import { showHttpReply } from "./socket-http.ts";
 import type { SocketPorts } from "./socket.ts";
 import { createUpstream, type FrameReply, type SocketReply } from "./socket-attempt.ts";
 import type { SocketEnd } from "../upstream/websocket.ts";
 import { MAX_MESSAGE_BYTES } from "../upstream/websocket-frames.ts";
-
-/** The client's side, as Bun's server offers it. */
-export interface ClientSocket {
-  /** More than 0: sent; -1: queued, wait for `drained`; 0: lost. */
-  sendText(text: string): number;
-  getBufferedAmount(): number;
-  /** Stops reading from the client. */
-  pause(): void;
-  resume(): void;
-  ping(): unknown;
-  close(code: number, reason: string): void;
-  terminate(): void;
-}
 
 /** What the server tells about a client's socket. */
 export interface SocketSession {
@@ -48,7 +36,7 @@ export interface SocketSession {
 }
 
 export interface Handshake {
-  headers: [string, string][];
+  headers: ReadonlyMap<string, string>;
   /** The client as it is now, for one more request. Throws CodedError when it may make none any more. */
   caller(): Caller;
 }
@@ -67,8 +55,6 @@ export interface OpenSession extends SocketSession {
 /** Frames that wait while a response runs, and their bytes. Codex sends one at a time. */
 const MAX_WAITING_FRAMES = 16;
 const MAX_WAITING_BYTES = MAX_MESSAGE_BYTES;
-/** So much of a queue towards the client counts as caught up. */
-const CAUGHT_UP_BYTES = 64 * 1024;
 /** RFC 6455 7.4.1. */
 const POLICY_VIOLATION = 1008;
 const GOING_AWAY = 1001;
@@ -95,68 +81,33 @@ interface Relaying {
 
 export function createSession(handshake: Handshake, ports: SocketPorts, onGone: () => void): OpenSession {
   const { serving, pool, clock, drain } = ports;
-  const headers = new Map(handshake.headers);
-  let socket: ClientSocket | null = null;
-  let left = false;
+  const { headers } = handshake;
   let seenAt = clock.monotonic();
   let idleSince: number | null = seenAt;
-  let behind: PromiseWithResolvers<void> | null = null;
   let relaying: Relaying | null = null;
   let overHttp = false;
   let lastCaller: Caller | null = null;
   const waiting: Buffer[] = [];
   let waitingBytes = 0;
-  const leaveListeners = new Set<() => void>();
-
-  const presence: ClientPresence = {
-    left: () => left,
-    onLeave(callback) {
-      if (left) {
-        callback();
-        return () => {};
-      }
-      leaveListeners.add(callback);
-      return () => leaveListeners.delete(callback);
-    },
-  };
+  const client = new SocketClient(() => {
+    relaying?.done("client_left");
+    upstream.drop();
+    waiting.length = 0;
+    onGone();
+  });
+  const show = (text: string) => client.show(text);
   const upstream = createUpstream({
     dial: ports.dial,
     httpAttempt: ports.httpAttempt,
     clock,
     firstEventTimeoutMs: ports.firstEventTimeoutMs,
-    handshake: handshake.headers,
+    handshake: headers,
     events: { onFrame, onEnd: onUpstreamEnd },
-    onOpen: (link) => {
-      serving.noteReplyHead(link.account, link.headers);
-      ports.noteHandshake(link.headers);
+    onOpen(account, replyHeaders) {
+      serving.noteReplyHead(account, replyHeaders);
+      ports.noteHandshake(replyHeaders);
     },
   });
-
-  /** Sends a frame to the client. A promise: it is behind, wait before the next one. */
-  function show(text: string): Promise<void> | undefined {
-    if (left || !socket) return undefined;
-    const sent = socket.sendText(text);
-    if (sent > 0) return undefined;
-    if (sent === 0) {
-      // A frame is missing from what the client has: nothing after it makes sense.
-      socket.terminate();
-      leave();
-      return undefined;
-    }
-    return (behind ??= Promise.withResolvers<void>()).promise;
-  }
-
-  function leave(): void {
-    if (left) return;
-    left = true;
-    behind?.resolve();
-    for (const listener of leaveListeners) listener();
-    leaveListeners.clear();
-    relaying?.done("client_left");
-    upstream.drop();
-    waiting.length = 0;
-    onGone();
-  }
 
   function onFrame(frame: Buffer): Promise<void> | undefined {
     const type = upstreamFrameType(frame);
@@ -234,7 +185,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     }
     const next = waiting.shift();
     waitingBytes -= next?.byteLength ?? 0;
-    if (next && !left) void create(next);
+    if (next && !client.left()) void create(next);
     else if (ports.closing()) close(GOING_AWAY, "codex-lb is stopping");
   }
 
@@ -261,11 +212,11 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
   }
 
   async function serveGranted(caller: Caller, facts: RequestFacts, bytes: Buffer): Promise<void> {
-    const client = whileKeyLives(presence, caller.key);
+    const holder = whileKeyLives(client.presence, caller.key);
     const { chained, metadata } = chainOf(bytes);
-    const frame = { bytes, chained, metadata, client, attempts: 0 };
+    const frame = { bytes, chained, metadata, client: holder, attempts: 0 };
     const served = await serving.route<FrameReply>(
-      { caller, facts, client, bodyBytes: bytes.byteLength, upstreamTransport: "websocket" },
+      { caller, facts, client: holder, bodyBytes: bytes.byteLength, upstreamTransport: "websocket" },
       (context) => upstream.attempt(frame, context),
     );
     try {
@@ -273,7 +224,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
         case "left":
           return;
         case "refused":
-          if (!client.revoked?.()) void show(refusalFrame(served.refusal));
+          if (!holder.revoked?.()) void show(refusalFrame(served.refusal));
           return;
         case "answer": {
           const frames = upstream.lastFrames() ?? [answerFrame(served.answer)];
@@ -282,11 +233,11 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
           return;
         }
         case "committed":
-          await relay(served, facts, client);
+          await relay(served, facts, holder);
       }
     } finally {
-      const revoked = client.revoked?.();
-      client.done();
+      const revoked = holder.revoked?.();
+      holder.done();
       if (revoked) {
         void show(refusalFrame(revoked));
         close(POLICY_VIOLATION, "the API key was revoked");
@@ -297,12 +248,14 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
   async function relay(
     served: Extract<Served<FrameReply>, { kind: "committed" }>,
     facts: RequestFacts,
-    client: ClientPresence,
+    holder: ClientPresence,
   ): Promise<void> {
     const { reply } = served;
     if (reply.transport === "http") {
       overHttp = true;
-      await relayHttp({ ...served, reply }, client);
+      await showHttpReply(reply, { client: holder, clock, drain, onEnd: served.end }, (text) =>
+        show(pooled(upstreamTypeOf(text), text)),
+      );
       overHttp = false;
       return;
     }
@@ -323,7 +276,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     };
     const { holding } = reply;
     relaying = current;
-    const unregister = client.onLeave(() => current.done(client.revoked?.() ? "revoked" : "client_left"));
+    const unregister = holder.onLeave(() => current.done(holder.revoked?.() ? "revoked" : "client_left"));
     for (const text of holding.held) {
       const wait = show(pooled(upstreamTypeOf(text), text));
       noteTimes(current);
@@ -335,45 +288,6 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     unregister();
   }
 
-  /** A reply that came over HTTP, as the frames it would have been. */
-  async function relayHttp(
-    served: Extract<Served<FrameReply>, { kind: "committed" }> & { reply: CommittedReply },
-    client: ClientPresence,
-  ): Promise<void> {
-    const { reply } = served;
-    const events: string[] = [];
-    const turnState = reply.header("x-codex-turn-state");
-    const scanner = createSseScanner({
-      wants: () => true,
-      onEvent: (_type, bytes) => void events.push(eventData(bytes)),
-    });
-    const following = followReply(reply, { client, clock, drain, onEnd: served.end });
-    if (turnState !== null) {
-      const metadata = {
-        type: "response.metadata",
-        headers: { "x-codex-turn-state": turnState },
-        metadata: {},
-      };
-      await show(JSON.stringify(metadata));
-    }
-    const how = await following.run(
-      async (bytes, observed) => {
-        if (!observed) reply.scanner?.push(bytes);
-        scanner.push(bytes);
-        for (const text of events.splice(0)) {
-          if (text.startsWith("{")) await show(pooled(upstreamTypeOf(text), text));
-        }
-      },
-      () => {},
-    );
-    if (following.ended()) return;
-    if (how !== "completed") {
-      const { code, message } = brokenOff(how);
-      void show(failedFrame(code, message, reply.observer?.summary().responseId));
-    }
-    following.end(how);
-  }
-
   /** The wait for running responses is over: say so, in a way after which the client asks again. */
   function shutDown(): void {
     // Whoever follows the HTTP reply is told by itself.
@@ -382,7 +296,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     void show(failedFrame(code, message));
     relaying?.done("drained");
     close(GOING_AWAY, "codex-lb is stopping");
-    leave();
+    client.leave();
   }
 
   /** Any other frame of the client: to where its response runs, at once, as it came (an interrupt). */
@@ -390,19 +304,16 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     const link = upstream.link();
     if (!link || link.ended() || link.send(bytes)) return;
     // No more of the client's frames than upstream takes.
-    socket?.pause();
-    void link.drained().then(() => socket?.resume());
+    client.hold(link.drained());
   }
 
   function close(code: number, reason: string): void {
     upstream.drop();
-    socket?.close(code, reason);
+    client.close(code, reason);
   }
 
   return {
-    opened(own) {
-      socket = own;
-    },
+    opened: (socket) => client.opened(socket),
     message(data) {
       seenAt = clock.monotonic();
       const bytes = Buffer.from(data as string);
@@ -412,21 +323,14 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
       if (waiting.push(bytes) > MAX_WAITING_FRAMES || waitingBytes > MAX_WAITING_BYTES)
         close(POLICY_VIOLATION, "too many requests at once");
     },
-    drained() {
-      if (!behind || socket!.getBufferedAmount() > CAUGHT_UP_BYTES) return;
-      behind.resolve();
-      behind = null;
-    },
+    drained: () => client.drained(),
     ponged: () => void (seenAt = clock.monotonic()),
-    closed: leave,
+    closed: () => client.leave(),
     idleSince: () => idleSince,
     seenAt: () => seenAt,
-    ping: () => void socket?.ping(),
+    ping: () => client.ping(),
     close,
-    terminate() {
-      socket?.terminate();
-      leave();
-    },
+    terminate: () => client.terminate(),
   };
 }
 

@@ -1,5 +1,5 @@
 /** One upstream WebSocket of one account: opened in the account's name, its frames handed on as fast as they are taken. */
-import { clientHeaders, upstreamHead } from "../core/headers.ts";
+import { upstreamHead } from "../core/headers.ts";
 import type { PooledAccount } from "../pool/pool.ts";
 import type { Origin } from "../upstream/connection.ts";
 import { parseOrigin } from "../upstream/http1.ts";
@@ -10,8 +10,6 @@ const NORMAL_CLOSURE = 1000;
 
 export interface UpstreamLink {
   readonly account: PooledAccount;
-  /** Of the handshake's answer, as a client may see them. */
-  readonly headers: [string, string][];
   /** False: send more only after `drained`. */
   send(frame: Uint8Array): boolean;
   drained(): Promise<void>;
@@ -46,7 +44,6 @@ export function createLink(socket: UpstreamSocket, account: PooledAccount, event
   void pump();
   return {
     account,
-    headers: clientHeaders(socket.headers),
     send: (frame) => socket.send(frame),
     drained: () => socket.drained(),
     ended: () => closed || socket.ended() !== null,
@@ -66,7 +63,7 @@ export interface DialerPorts {
   connectTimeoutMs: number;
 }
 
-export type Dialer = (account: PooledAccount, handshake: readonly [string, string][]) => Dialling;
+export type Dialer = (account: PooledAccount, handshake: ReadonlyMap<string, string>) => Dialling;
 
 /** Opens the Responses socket as an account, with the headers of the client's handshake. */
 export function createDialer({ sockets, upstreamBaseUrl, connectTimeoutMs }: DialerPorts): Dialer {
@@ -78,7 +75,7 @@ export function createDialer({ sockets, upstreamBaseUrl, connectTimeoutMs }: Dia
       method: "GET",
       target: `${base.path}/codex/responses`,
       host: origin.host,
-      headers: handshake.filter(([name]) => !OWN_CONNECTION.test(name)),
+      headers: [...handshake].filter(([name]) => !OWN_CONNECTION.test(name)),
       identity: {
         bearer: account.credentials.accessToken.reveal(),
         chatgptAccountId: account.chatgptAccountId,

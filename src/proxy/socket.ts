@@ -40,7 +40,7 @@ export interface SocketPorts extends SocketRelayPorts {
 
 export interface SocketRelay {
   /** A client's socket that is about to be opened. `caller` is asked for every request on it, and throws when there may be none. */
-  accept(asked: { headers: [string, string][]; caller(): Caller; first: Caller }): SocketSession;
+  accept(asked: { headers: ReadonlyMap<string, string>; caller(): Caller; first: Caller }): SocketSession;
   /** Headers for the client's handshake, as far as upstream's are known. */
   handshakeHeaders(caller: Caller): [string, string][];
   /** Open sockets. */

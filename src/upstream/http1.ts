@@ -115,12 +115,16 @@ export function createHttp1Client(clock: Clock): Http1Client {
   }
 
   return {
-    send(request) {
+    send(asked) {
+      /** Not kept beyond the reply's head: a WebSocket lives for an hour. */
+      let unsent: WireRequest | null = asked;
       let connection: Connection | null = null;
       let connectMs: number | null = null;
       let cancelled = false;
 
       async function run(): Promise<WireReply> {
+        const request = unsent!;
+        unsent = null;
         const reused = takeIdle(request.origin);
         if (reused) {
           connection = reused;

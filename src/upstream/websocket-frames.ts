@@ -16,48 +16,75 @@ export type Frame =
   /** The other side broke the protocol, or a limit of ours; `code` is the close code that says so. */
   | { kind: "broken"; code: 1002 | 1009; reason: string };
 
-export interface FrameReader {
-  /** The next bytes. The earlier ones must have been read to their end by `next`. */
-  push(bytes: Uint8Array): void;
-  /** The next complete frame; null: more bytes are needed. */
-  next(): Frame | null;
-}
-
 interface Head {
   fin: boolean;
   opcode: number;
   length: number;
 }
 
-export function createFrameReader(maxMessageBytes = MAX_MESSAGE_BYTES): FrameReader {
-  let bytes: Buffer = EMPTY;
-  let at = 0;
+/** Frames out of bytes that arrive in arbitrary pieces. A class, as there are thousands of them: methods are shared. */
+export class FrameReader {
+  readonly #maxMessageBytes: number;
+  #bytes: Buffer = EMPTY;
+  #at = 0;
   /** A frame head that is cut by the end of the bytes. */
-  let headPart: Buffer | null = null;
-  let head: Head | null = null;
-  /** The payload of `head` when it does not lie whole in the bytes. */
-  let payload: Buffer | null = null;
-  let filled = 0;
-  let fragments: Buffer[] | null = null;
-  let fragmentBytes = 0;
+  #headPart: Buffer | null = null;
+  #head: Head | null = null;
+  /** The payload of the head when it does not lie whole in the bytes. */
+  #payload: Buffer | null = null;
+  #filled = 0;
+  #fragments: Buffer[] | null = null;
+  #fragmentBytes = 0;
 
-  /** Reads a head at `at`; null when it is not whole, or the reason why it cannot be. */
-  function readHead(): Head | Frame | null {
-    const start: Buffer = headPart
-      ? Buffer.concat([headPart, bytes.subarray(at, at + 10)])
-      : bytes.subarray(at, at + 10);
-    const size = headSize(start);
-    if (start.length < size) {
-      headPart = Buffer.from(start);
-      at = bytes.length;
-      return null;
-    }
-    at += size - (headPart?.length ?? 0);
-    headPart = null;
-    return checkedHead(start);
+  constructor(maxMessageBytes = MAX_MESSAGE_BYTES) {
+    this.#maxMessageBytes = maxMessageBytes;
   }
 
-  function checkedHead(start: Buffer): Head | Frame {
+  /** The next bytes. The earlier ones must have been read to their end by `next`. */
+  push(piece: Uint8Array): void {
+    this.#bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+    this.#at = 0;
+  }
+
+  /** The next complete frame; null: more bytes are needed. */
+  next(): Frame | null {
+    for (;;) {
+      if (this.#at >= this.#bytes.length && (this.#head === null || this.#head.length > 0)) {
+        // An idle socket keeps nothing.
+        this.#bytes = EMPTY;
+        this.#at = 0;
+        return null;
+      }
+      if (this.#head === null) {
+        const read = this.#readHead();
+        if (read === null) continue;
+        if ("kind" in read) return read;
+        this.#head = read;
+      }
+      const body = this.#readPayload(this.#head);
+      if (body === null) continue;
+      const frame = this.#complete(this.#head, body);
+      this.#head = null;
+      if (frame) return frame;
+    }
+  }
+
+  /** Reads a head; null when it is not whole, or the reason why it cannot be. */
+  #readHead(): Head | Frame | null {
+    const here = this.#bytes.subarray(this.#at, this.#at + MAX_HEAD_BYTES);
+    const start = this.#headPart ? Buffer.concat([this.#headPart, here]) : here;
+    const size = headSize(start);
+    if (start.length < size) {
+      this.#headPart = Buffer.from(start);
+      this.#at = this.#bytes.length;
+      return null;
+    }
+    this.#at += size - (this.#headPart?.length ?? 0);
+    this.#headPart = null;
+    return this.#checkedHead(start);
+  }
+
+  #checkedHead(start: Buffer): Head | Frame {
     const short = start[1]! & 0x7f;
     const length =
       short < 126 ? short : short === 126 ? start.readUInt16BE(2) : Number(start.readBigUInt64BE(2));
@@ -68,36 +95,37 @@ export function createFrameReader(maxMessageBytes = MAX_MESSAGE_BYTES): FrameRea
     if ((start[1]! & 0x80) !== 0) return broken("masked");
     if (opcode > OPCODE.pong || (opcode > OPCODE.binary && !isControl)) return broken("unknown_opcode");
     if (isControl && (!fin || length > MAX_CONTROL_BYTES)) return broken("control_frame");
-    if (!isControl && (opcode === OPCODE.continuation) !== (fragments !== null))
+    if (!isControl && (opcode === OPCODE.continuation) !== (this.#fragments !== null))
       return broken("fragmentation");
-    if (!isControl && fragmentBytes + length > maxMessageBytes)
+    if (!isControl && this.#fragmentBytes + length > this.#maxMessageBytes)
       return { kind: "broken", code: 1009, reason: "too_large" };
     return { fin, opcode, length };
   }
 
-  /** The payload of `current`; null when more bytes are needed. */
-  function readPayload(current: Head): Buffer | null {
-    const here = bytes.length - at;
-    if (payload === null) {
-      if (here >= current.length) {
-        const whole = bytes.subarray(at, at + current.length);
-        at += current.length;
+  /** The payload of `head`; null when more bytes are needed. */
+  #readPayload(head: Head): Buffer | null {
+    const { length } = head;
+    if (this.#payload === null) {
+      if (this.#bytes.length - this.#at >= length) {
+        const whole = this.#bytes.subarray(this.#at, this.#at + length);
+        this.#at += length;
         return whole;
       }
-      payload = Buffer.allocUnsafeSlow(current.length);
-      filled = 0;
+      this.#payload = Buffer.allocUnsafeSlow(length);
+      this.#filled = 0;
     }
-    const taken = bytes.copy(payload, filled, at, Math.min(bytes.length, at + current.length - filled));
-    at += taken;
-    filled += taken;
-    if (filled < current.length) return null;
-    const whole = payload;
-    payload = null;
+    const end = Math.min(this.#bytes.length, this.#at + length - this.#filled);
+    const taken = this.#bytes.copy(this.#payload, this.#filled, this.#at, end);
+    this.#at += taken;
+    this.#filled += taken;
+    if (this.#filled < length) return null;
+    const whole = this.#payload;
+    this.#payload = null;
     return whole;
   }
 
   /** What a complete frame means; null for a fragment that is not the last. */
-  function complete({ fin, opcode }: Head, body: Buffer): Frame | null {
+  #complete({ fin, opcode }: Head, body: Buffer): Frame | null {
     switch (opcode) {
       case OPCODE.ping:
         return { kind: "ping", payload: body };
@@ -106,46 +134,21 @@ export function createFrameReader(maxMessageBytes = MAX_MESSAGE_BYTES): FrameRea
       case OPCODE.close:
         return readClose(body);
     }
-    if (fin && !fragments) return { kind: "message", payload: body };
+    if (fin && !this.#fragments) return { kind: "message", payload: body };
     // A view would keep its whole chunk alive, however small the fragment is.
-    (fragments ??= []).push(fin ? body : Buffer.from(body));
-    fragmentBytes += body.length;
+    const fragments = (this.#fragments ??= []);
+    fragments.push(fin ? body : Buffer.from(body));
+    this.#fragmentBytes += body.length;
     if (!fin) return null;
-    const whole = Buffer.concat(fragments, fragmentBytes);
-    fragments = null;
-    fragmentBytes = 0;
+    const whole = Buffer.concat(fragments, this.#fragmentBytes);
+    this.#fragments = null;
+    this.#fragmentBytes = 0;
     return { kind: "message", payload: whole };
   }
-
-  return {
-    push(piece) {
-      bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
-      at = 0;
-    },
-    next() {
-      for (;;) {
-        if (at >= bytes.length && (head === null || head.length > 0)) {
-          // An idle socket keeps nothing.
-          bytes = EMPTY;
-          at = 0;
-          return null;
-        }
-        if (head === null) {
-          const read = readHead();
-          if (read === null) continue;
-          if ("kind" in read) return read;
-          head = read;
-        }
-        const body = readPayload(head);
-        if (body === null) continue;
-        const frame = complete(head, body);
-        head = null;
-        if (frame) return frame;
-      }
-    },
-  };
 }
 
+/** Without a mask, with the longest form of the length. */
+const MAX_HEAD_BYTES = 10;
 const EMPTY = Buffer.alloc(0);
 
 function broken(reason: string): Frame {

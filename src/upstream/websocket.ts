@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { HeaderList } from "../core/header-list.ts";
 import type { Random } from "../ports.ts";
-import { createFrameReader, encodeClientFrame, type Frame, OPCODE } from "./websocket-frames.ts";
+import { encodeClientFrame, type Frame, FrameReader, OPCODE } from "./websocket-frames.ts";
 import type { Origin, WireReply } from "./connection.ts";
 import type { Exchange, Http1Client } from "./http1.ts";
 import { TransportError } from "./transport-error.ts";
@@ -79,7 +79,7 @@ export function createWebSocketClient({
           exchange.cancel();
           throw new TransportError("headers", "not_websocket");
         }
-        return { kind: "open", socket: openSocket(exchange, reply, random) };
+        return { kind: "open", socket: new ClientSideSocket(exchange, reply, random) };
       }
       return { answer: run(), connectMs: () => exchange.connectMs(), cancel: () => exchange.cancel() };
     },
@@ -96,93 +96,122 @@ function acceptOf(key: string): string {
   return createHash("sha1").update(`${key}${ACCEPT_GUID}`).digest("base64");
 }
 
-function openSocket(exchange: Exchange, reply: WireReply, random: Random): UpstreamSocket {
-  const reader = createFrameReader();
-  let end: SocketEnd | null = null;
+/** A class, as there are thousands of them: methods are shared. */
+class ClientSideSocket implements UpstreamSocket {
+  readonly headers: HeaderList;
+  readonly #exchange: Exchange;
+  readonly #read: WireReply["read"];
+  readonly #random: Random;
+  readonly #reader = new FrameReader();
+  #end: SocketEnd | null = null;
 
-  function finish(how: SocketEnd): void {
-    if (end) return;
-    end = how;
-    exchange.cancel();
+  constructor(exchange: Exchange, reply: WireReply, random: Random) {
+    this.headers = reply.headers;
+    this.#exchange = exchange;
+    this.#read = reply.read;
+    this.#random = random;
   }
-  function write(opcode: number, payload: Uint8Array): boolean {
-    if (end) return true;
-    return exchange.write(encodeClientFrame(opcode, payload, random.bytes(4)));
+
+  receive(): Buffer | null | Promise<Buffer | null> {
+    try {
+      for (;;) {
+        const message = this.#next();
+        if (message || this.#end) return message;
+        const bytes = this.#read();
+        if (bytes instanceof Promise) return this.#wait(bytes);
+        this.#push(bytes);
+      }
+    } catch (error) {
+      this.#failed(error);
+      return null;
+    }
   }
-  /** Says goodbye with `code`, which is also how the socket ended. */
-  function goodbye(code: number, reason: string): void {
-    if (end) return;
-    write(OPCODE.close, Buffer.from([code >> 8, code & 0xff]));
-    finish({ code, reason });
+
+  send(message: Uint8Array): boolean {
+    return this.#write(OPCODE.text, message);
+  }
+
+  drained(): Promise<void> {
+    return this.#exchange.drained();
+  }
+
+  ended(): SocketEnd | null {
+    return this.#end;
+  }
+
+  close(code: number): void {
+    this.#goodbye(code, "closed_here");
+  }
+
+  async #wait(pending: Promise<Uint8Array | null>): Promise<Buffer | null> {
+    try {
+      this.#push(await pending);
+    } catch (error) {
+      this.#failed(error);
+    }
+    return this.receive();
+  }
+
+  #push(bytes: Uint8Array | null): void {
+    if (bytes === null) this.#finish({ code: 1006, reason: "closed" });
+    else this.#reader.push(bytes);
+  }
+
+  #failed(error: unknown): void {
+    this.#finish({ code: 1006, reason: error instanceof TransportError ? error.code : "failed" });
+  }
+
+  /** The next message among the bytes that are here; null when there is none. */
+  #next(): Buffer | null {
+    for (;;) {
+      const frame = this.#end ? null : this.#reader.next();
+      if (frame === null) return null;
+      const message = this.#take(frame);
+      if (message) return message;
+    }
   }
 
   /** A message to hand out, or null after seeing to a control frame. */
-  function take(frame: Frame): Buffer | null {
+  #take(frame: Frame): Buffer | null {
     switch (frame.kind) {
       case "message":
         return frame.payload;
       case "ping":
-        write(OPCODE.pong, frame.payload);
+        this.#write(OPCODE.pong, frame.payload);
         return null;
       case "pong":
         return null;
       case "close": {
         const { code, reason } = frame;
-        write(OPCODE.close, code === 1005 ? new Uint8Array(0) : Buffer.from([code >> 8, code & 0xff]));
-        finish({ code, reason });
+        this.#write(OPCODE.close, code === 1005 ? new Uint8Array(0) : closePayload(code));
+        this.#finish({ code, reason });
         return null;
       }
       case "broken":
-        goodbye(frame.code, frame.reason);
+        this.#goodbye(frame.code, frame.reason);
         return null;
     }
   }
-  /** The next message among the bytes that are here; null when there is none. */
-  function next(): Buffer | null {
-    for (;;) {
-      const frame = end ? null : reader.next();
-      if (frame === null) return null;
-      const message = take(frame);
-      if (message) return message;
-    }
-  }
-  async function wait(pending: Promise<Uint8Array | null>): Promise<Buffer | null> {
-    let bytes: Uint8Array | null | Promise<Uint8Array | null> = pending;
-    try {
-      for (;;) {
-        const piece: Uint8Array | null = bytes instanceof Promise ? await bytes : bytes;
-        if (piece === null) finish({ code: 1006, reason: "closed" });
-        else reader.push(piece);
-        const message = next();
-        if (message || end) return message;
-        bytes = reply.read();
-      }
-    } catch (error) {
-      finish({ code: 1006, reason: error instanceof TransportError ? error.code : "failed" });
-      return null;
-    }
+
+  #write(opcode: number, payload: Uint8Array): boolean {
+    if (this.#end) return true;
+    return this.#exchange.write(encodeClientFrame(opcode, payload, this.#random.bytes(4)));
   }
 
-  return {
-    headers: reply.headers,
-    receive() {
-      const message = next();
-      if (message || end) return message;
-      try {
-        for (;;) {
-          const bytes = reply.read();
-          if (bytes instanceof Promise || bytes === null) return wait(Promise.resolve(bytes));
-          reader.push(bytes);
-          const found = next();
-          if (found || end) return found;
-        }
-      } catch (error) {
-        return wait(Promise.reject(error));
-      }
-    },
-    send: (message) => write(OPCODE.text, message),
-    drained: () => exchange.drained(),
-    ended: () => end,
-    close: (code) => goodbye(code, "closed_here"),
-  };
+  /** Says goodbye with `code`, which is also how the socket ended. */
+  #goodbye(code: number, reason: string): void {
+    if (this.#end) return;
+    this.#write(OPCODE.close, closePayload(code));
+    this.#finish({ code, reason });
+  }
+
+  #finish(end: SocketEnd): void {
+    if (this.#end) return;
+    this.#end = end;
+    this.#exchange.cancel();
+  }
+}
+
+function closePayload(code: number): Uint8Array {
+  return new Uint8Array([code >> 8, code & 0xff]);
 }
