@@ -44,6 +44,10 @@ const FILES: [path: string, text: string, broken: string[]][] = [
   ["src/http/database.ts", `import { sql } from "drizzle-orm"; export const e = sql;`, [LAYERS]],
   ["src/http/root.ts", `import { r } from "../runtime.ts"; export const e = r;`, [LAYERS]],
   ["src/cli/web.ts", `import { t } from "elysia"; export const e = t;`, [LAYERS]],
+  ["src/demo/world.ts", `import { r } from "../runtime.ts"; export const w = r;`, []],
+  ["src/demo/database.ts", `import { sql } from "drizzle-orm"; export const e = sql;`, [LAYERS]],
+  ["src/demo/terminal.ts", `import { c } from "../cli/serve.ts"; export const e = c;`, [LAYERS]],
+  ["src/http/demo.ts", `import { d } from "../demo/demo.ts"; export const e = d;`, [LAYERS]],
   ["src/simulator/inside.ts", `import { p } from "../pool/pool.ts"; export const e = p;`, [LAYERS]],
   ["src/config.ts", `export const c = 1;`, []],
   [
