@@ -21,6 +21,7 @@ import {
   limitWindowAt,
   rebuildCounter,
 } from "./limits.ts";
+import { BYTES_PER_TOKEN } from "./usage-tokens.ts";
 
 /** A limit with its counter. */
 export interface LimitCounter extends KeyLimit {
@@ -52,8 +53,6 @@ export type Admission =
       resetAtMs: number | null;
     };
 
-/** Bytes of JSON per token: prose and code have more, so this errs on the large side. */
-const BYTES_PER_TOKEN = 4;
 /** What a key's first request is held to be: larger than nearly all. Its body tells little, as it may continue a stored response. */
 const FIRST_ESTIMATE: Tokens = { inputTokens: 128_000, outputTokens: 16_000 };
 /** How fast the first estimate gives way to what was seen: to a half with every seven requests. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { NO_USAGE, parseTokenUsage } from "./usage-tokens.ts";
+import { estimateTokenUsage, NO_USAGE, parseTokenUsage } from "./usage-tokens.ts";
 
 test("a full usage object is read part by part", () => {
   const usage = {
@@ -62,4 +62,15 @@ test.each([
 
 test.each([[null], [undefined], ["x"], [{}], [[]], [{ total_tokens: 5 }]])("%j is no usage", (usage) => {
   expect(parseTokenUsage(usage)).toBeNull();
+});
+
+type Estimate = [input: number, cached: number, output: number];
+test.each<[string, Parameters<typeof estimateTokenUsage>[0], Estimate]>([
+  ["a body and a stream", { bodyBytes: 4_001, streamedBytes: 2_000, continued: false }, [1_001, 0, 20]],
+  ["a conversation that goes on", { bodyBytes: 4_000, streamedBytes: 0, continued: true }, [1_000, 1_000, 0]],
+  ["pictures both ways", { bodyBytes: 5e7, streamedBytes: 5e8, continued: false }, [272_000, 0, 128_000]],
+])("an estimate from %s", (_, seen, [inputTokens, cachedInputTokens, outputTokens]) => {
+  const totalTokens = inputTokens + outputTokens;
+  const expected = { ...NO_USAGE, inputTokens, cachedInputTokens, outputTokens, totalTokens };
+  expect(estimateTokenUsage(seen)).toEqual(expected);
 });

@@ -23,6 +23,39 @@ export const NO_USAGE: Readonly<TokenUsage> = {
   totalTokens: 0,
 };
 
+/** Bytes of JSON per token: prose and code have more, so this errs on the large side. */
+export const BYTES_PER_TOKEN = 4;
+/** A body that would be more is mostly images and sealed reasoning, whose bytes are no tokens; no default context is larger. */
+const MAX_ESTIMATED_INPUT_TOKENS = 272_000;
+/** An event with a few characters of output is 200 to 300 bytes long, and long pieces share one. */
+const STREAMED_BYTES_PER_TOKEN = 100;
+/** No model writes more in one response. */
+const MAX_ESTIMATED_OUTPUT_TOKENS = 128_000;
+
+/**
+ * What a reply has probably used that ended without upstream's word on it, from the sizes of the request's body and of what was
+ * streamed. `continued`: the conversation was on this account before, so that its input came from the prompt cache.
+ */
+export function estimateTokenUsage(seen: {
+  bodyBytes: number;
+  streamedBytes: number;
+  continued: boolean;
+}): TokenUsage {
+  const inputTokens = estimated(seen.bodyBytes / BYTES_PER_TOKEN, MAX_ESTIMATED_INPUT_TOKENS);
+  const outputTokens = estimated(seen.streamedBytes / STREAMED_BYTES_PER_TOKEN, MAX_ESTIMATED_OUTPUT_TOKENS);
+  return {
+    ...NO_USAGE,
+    inputTokens,
+    cachedInputTokens: seen.continued ? inputTokens : 0,
+    outputTokens,
+    totalTokens: inputTokens + outputTokens,
+  };
+}
+
+function estimated(tokens: number, most: number): number {
+  return Math.min(Math.ceil(tokens), most);
+}
+
 /** No context window is near this; a larger count is damage and must not empty a budget. */
 const MAX_TOKENS = 100_000_000;
 

@@ -19,6 +19,8 @@ export interface RequestFacts {
   turnId: string | null;
   /** turn, prewarm, compaction, review, title, or what the client called it. */
   requestKind: string;
+  /** Images that a call of its own asks for, apart from those that a turn makes. Default 0. */
+  images?: number;
 }
 
 const WANTED: ReadonlySet<string> = new Set([

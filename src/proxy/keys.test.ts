@@ -1,6 +1,7 @@
 /** Keys and their limits on the proxy, with the whole service running. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { zstdCompressSync } from "node:zlib";
+import prices from "../data/prices.json" with { type: "json" };
 import { type RunningService, startService, TURN_BODY } from "../testing/running-service.ts";
 
 interface KeyView {
@@ -144,6 +145,92 @@ describe("limits", () => {
     expect(limits[0]!.currentValue).toBe(usage.totalTokens);
   });
 });
+
+describe("what upstream confirms no usage of", () => {
+  const bodies = {
+    "/backend-api/codex/responses": TURN_BODY,
+    "/v1/responses": { model: "gpt-5.5", input: "x".repeat(4_000), stream: true },
+    "/v1/chat/completions": {
+      model: "gpt-5.5",
+      messages: [{ role: "user", content: "x".repeat(4_000) }],
+      stream: true,
+    },
+  };
+  test.each(Object.entries(bodies))(
+    "a client of %s that leaves in mid-stream is charged an estimate, marked as one",
+    async (path, body) => {
+      const { id, bearer } = await createKey({ balanceEnabled: true, ...tokenLimit(1_000_000) });
+      await service.adminJson(`/api/api-keys/${id}/ledger`, {
+        json: { kind: "credit", amountMicros: 1_000_000, note: "x" },
+      });
+      service.simulator.addScript({
+        turn: { kind: "filled", events: 10_000, bytesPerEvent: 100 },
+        delivery: { gapMs: 1 },
+      });
+      const leaving = new AbortController();
+      const reply = await service.fetch(path, {
+        method: "POST",
+        headers: { ...bearer, "content-type": "application/json" },
+        body: JSON.stringify(body),
+        signal: leaving.signal,
+      });
+      const reader = reply.body!.getReader();
+      let bytes = 0;
+      while (bytes < 20_000) bytes += (await reader.read()).value!.byteLength;
+      leaving.abort();
+      const entry = await lastEntryOf(id);
+      expect(entry).toMatchObject({ status: "cancelled", costEstimated: true, cachedInputTokens: 0 });
+      const sent = JSON.stringify(body).length;
+      expect(entry.inputTokens).toBeWithin(Math.floor(sent / 4), Math.ceil(sent / 2));
+      expect(entry.outputTokens).toBeWithin(100, 2_000);
+      const { limits, usage, balance } = await viewOf(id);
+      expect(limits[0]!.currentValue).toBe(entry.tokens);
+      expect(usage.totalTokens).toBe(entry.tokens);
+      expect(balance!.balanceMicros).toBe(1_000_000 - Math.round(entry.costUsd * 1e6));
+    },
+  );
+
+  test.each([
+    ["/v1/images/generations", { prompt: "a cat" }, 1],
+    ["/v1/images/generations", { prompt: "a cat", n: 3 }, 3],
+    ["/backend-api/codex/images/generations", { prompt: "a cat", model: "gpt-image-2" }, 1],
+  ])("%s %j is charged as %d image(s)", async (path, body, images) => {
+    const limits = [{ limitType: "cost_usd", limitWindow: "weekly", maxValue: 1_000_000_000 }];
+    const { id, bearer } = await createKey({ limits });
+    const reply = await service.fetch(path, {
+      method: "POST",
+      headers: { ...bearer, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    expect(reply.status).toBe(200);
+    const entry = await lastEntryOf(id);
+    expect(entry).toMatchObject({ status: "ok", requestKind: "image", model: null, costEstimated: true });
+    expect(entry.costBreakdown).toMatchObject({ toolCallsUsd: entry.costUsd });
+    expect(entry.costUsd).toBeGreaterThan(0);
+    expect(entry.costUsd / images).toBeCloseTo(prices.toolCalls.image_generation.perImage, 6);
+    expect((await viewOf(id)).limits[0]!.currentValue).toBe(Math.round(entry.costUsd * 1e6));
+  });
+});
+
+interface Entry {
+  status: string;
+  tokens: number;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: number;
+  costBreakdown: Record<string, number>;
+}
+
+/** The row of the key's only request, once it is written. */
+async function lastEntryOf(apiKeyId: string): Promise<Entry> {
+  for (;;) {
+    const { requests } = await service.adminJson<{ requests: Entry[] }>(
+      `/api/request-logs?apiKeyId=${apiKeyId}`,
+    );
+    if (requests[0]) return requests[0];
+    await Bun.sleep(5);
+  }
+}
 
 describe("a key that is revoked", () => {
   const ways: [how: string, request: (id: string) => Promise<Response>][] = [

@@ -10,7 +10,7 @@ import {
   type Transport,
 } from "../core/record.ts";
 import type { ReplySummary } from "../core/reply-observer.ts";
-import { NO_USAGE, parseTokenUsage } from "../core/usage-tokens.ts";
+import { NO_USAGE, parseTokenUsage, type TokenUsage } from "../core/usage-tokens.ts";
 import type { PooledAccount } from "../pool/pool.ts";
 import type { RequestFacts } from "./client-request.ts";
 import type { Trace } from "./engine.ts";
@@ -40,6 +40,8 @@ export interface RequestEnd {
   firstTokenAt: number | null;
   upstreamTransport: Transport | null;
   lane: Lane;
+  /** To be counted when upstream confirmed no usage; null: then nothing is. */
+  estimatedUsage: TokenUsage | null;
 }
 
 /** User agents are shown in the log; one longer than this is no name any more. */
@@ -55,11 +57,12 @@ export function requestRecord(input: {
   prices: PriceTable;
 }): RequestRecord {
   const { origin, facts, trace, account, summary, end, prices } = input;
-  const tokens = parseTokenUsage(summary?.usage) ?? NO_USAGE;
-  const model = summary?.model ?? facts?.model ?? null;
+  const confirmed = parseTokenUsage(summary?.usage);
+  const tokens = confirmed ?? end.estimatedUsage ?? NO_USAGE;
+  const model = summary?.model ?? (facts?.model || null);
   const serviceTier = summary?.serviceTier ?? null;
   const webSearchCalls = summary?.webSearchCalls ?? 0;
-  const generatedImages = summary?.imageCalls ?? 0;
+  const generatedImages = (summary?.imageCalls ?? 0) + (end.status === "ok" ? (facts?.images ?? 0) : 0);
   const cost = priceOf(
     {
       ...tokens,
@@ -102,7 +105,7 @@ export function requestRecord(input: {
     outputCostMicros: cost.outputMicros,
     toolCallsCostMicros: cost.toolCallsMicros,
     totalCostMicros: cost.totalMicros,
-    costEstimated: cost.totalMicros > 0 && cost.estimated,
+    costEstimated: cost.totalMicros > 0 && (cost.estimated || confirmed === null),
     webSearchCalls,
     generatedImages,
     latencyMs: end.endedAt - origin.receivedAt,

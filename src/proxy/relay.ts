@@ -14,6 +14,8 @@ export interface RelayTimes {
   firstByteAt: number | null;
   firstTokenAt: number | null;
   endedAt: number;
+  /** How much of the reply's body came before its end. Default 0. */
+  streamedBytes?: number;
 }
 
 export interface RelayOptions {
@@ -37,7 +39,12 @@ export interface Following {
 
 export function followReply(reply: CommittedReply, options: RelayOptions): Following {
   const { client, clock } = options;
-  const times: RelayTimes = { firstByteAt: null, firstTokenAt: null, endedAt: 0 };
+  const times: Required<RelayTimes> = {
+    firstByteAt: null,
+    firstTokenAt: null,
+    endedAt: 0,
+    streamedBytes: 0,
+  };
   let drained = false;
   let ended = false;
 
@@ -70,6 +77,7 @@ export function followReply(reply: CommittedReply, options: RelayOptions): Follo
     idle: () => unknown,
   ): Promise<void> {
     for (const bytes of reply.held.splice(0)) {
+      times.streamedBytes += bytes.byteLength;
       noteTimes();
       const taken = take(bytes, true);
       if (taken instanceof Promise) await taken;
@@ -86,6 +94,7 @@ export function followReply(reply: CommittedReply, options: RelayOptions): Follo
         bytes = await bytes;
       }
       if (bytes === null || ended) return;
+      times.streamedBytes += bytes.byteLength;
       const taken = take(bytes, false);
       noteTimes();
       if (taken instanceof Promise) await caughtUp(taken);

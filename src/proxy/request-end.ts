@@ -1,6 +1,7 @@
 /** How a request ended, for its record: what each way of ending comes to as status, code and words of ours. */
 import type { RequestStatus } from "../core/record.ts";
 import type { Refusal } from "../core/refusal.ts";
+import { estimateTokenUsage } from "../core/usage-tokens.ts";
 import type { Trace } from "./engine.ts";
 import type { RequestEnd } from "./record.ts";
 import type { RelayEnd, RelayTimes } from "./relay.ts";
@@ -15,6 +16,7 @@ export function endOf(fields: Partial<RequestEnd> & Pick<RequestEnd, "endedAt">)
     firstTokenAt: null,
     upstreamTransport: null,
     lane: "pool",
+    estimatedUsage: null,
     ...fields,
   };
 }
@@ -26,9 +28,23 @@ export function refusedEnd(refusal: Refusal): Pick<RequestEnd, "status" | "error
   return { status, errorCode: refusal.code, errorMessage: refusal.message };
 }
 
-export function relayEnd(how: RelayEnd, times: RelayTimes, reply: ObservedReply): RequestEnd {
+/** What is known of the request when its reply ends without a word on its usage. */
+export interface AskedFor {
+  bodyBytes: number;
+  /** Its conversation was on the same account before. */
+  continued: boolean;
+}
+
+export function relayEnd(
+  how: RelayEnd,
+  times: RelayTimes,
+  { reply, asked }: { reply: ObservedReply; asked: AskedFor },
+): RequestEnd {
   const base = endOf({
     endedAt: times.endedAt,
+    estimatedUsage: isChargedUnconfirmed(how, times)
+      ? estimateTokenUsage({ ...asked, streamedBytes: times.streamedBytes ?? 0 })
+      : null,
     firstTokenAt: times.firstTokenAt,
     upstreamStatusCode: reply.status,
     upstreamTransport: reply.transport,
@@ -62,6 +78,14 @@ export function relayEnd(how: RelayEnd, times: RelayTimes, reply: ObservedReply)
         errorMessage: "The API key was revoked before the end.",
       };
   }
+}
+
+/**
+ * Upstream tells the usage at the end only. Whoever leaves before has had the output so far, and a limit that counted nothing for
+ * it would hold for nobody who leaves in time. What upstream or we broke off is not charged.
+ */
+function isChargedUnconfirmed(how: RelayEnd, { firstTokenAt }: RelayTimes): boolean {
+  return firstTokenAt !== null && (how === "client_left" || how === "revoked");
 }
 
 /** Milliseconds per stage up to the moment the reply's head is sent (W3C Server-Timing). */

@@ -265,7 +265,9 @@ export function createServing(ports: ServePorts): Serving {
           end(how, times) {
             lease.release();
             noteReplyEnd(account, reply, model);
-            finish(caller, facts, { trace, account, reply, end: relayEnd(how, times, reply) });
+            const asked = { bodyBytes: ask.bodyBytes, continued: trace.affinity.kind === "keep" };
+            const end = relayEnd(how, times, { reply, asked });
+            finish(caller, facts, { trace, account, reply, end });
           },
         };
       }

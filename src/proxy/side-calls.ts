@@ -1,5 +1,6 @@
 /** Codex's calls besides its turns: relayed to an account of the session, or answered here where they speak of the user's own account. */
 import { conversationKeys } from "../core/affinity.ts";
+import { imageCount } from "../core/dialects/images.ts";
 import { asRecord, asText, type JsonRecord } from "../core/json-read.ts";
 import type { PoolIdentity } from "../core/windows-pool.ts";
 import type { Pool, PooledAccount } from "../pool/pool.ts";
@@ -79,7 +80,7 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
     const shape = verbatim(ports, { surface: "codex", client, caller });
     return serving.serve({
       caller,
-      facts: callFacts(request, path),
+      facts: { ...callFacts(request, path), images: imagesOf(request.method, path, body) },
       client,
       method: request.method,
       path,
@@ -219,6 +220,13 @@ function callFacts(request: Request, path: string): RequestFacts {
     turnId: null,
     requestKind: kindOf(path),
   };
+}
+
+const IMAGE_PATH = /^\/codex\/images\/(generations|edits)(\?|$)/;
+
+function imagesOf(method: string, path: string, body: Uint8Array | null): number {
+  if (method !== "POST" || body === null || !IMAGE_PATH.test(path)) return 0;
+  return imageCount(parse(Buffer.from(body).toString("utf8")) ?? {});
 }
 
 function kindOf(path: string): string {

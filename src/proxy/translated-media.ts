@@ -1,5 +1,5 @@
 /** Images and transcriptions on `/v1`: adapted to the calls that ChatGPT's own clients make. */
-import { toImageRequest, type TranslatedImageRequest } from "../core/dialects/images.ts";
+import { imageCount, toImageRequest, type TranslatedImageRequest } from "../core/dialects/images.ts";
 import { createIgnoredFields, invalid, type JsonObject, unsupported } from "../core/dialects/parse.ts";
 import { responsesDialect } from "../core/dialects/responses.ts";
 import { asRecord, asText } from "../core/json-read.ts";
@@ -19,6 +19,7 @@ interface MediaCall {
   path: string;
   /** As the log names the request. */
   kind: string;
+  images?: number;
   body: Uint8Array;
   contentType: string;
   shape: AnswerShape;
@@ -41,7 +42,7 @@ export function createMediaRelay(ports: TranslatedPorts): MediaRelay {
     }
     return serving.serve({
       caller,
-      facts: { ...NO_TURN, requestKind: call.kind },
+      facts: { ...NO_TURN, requestKind: call.kind, images: call.images },
       client: presenceOf(request.signal),
       method: "POST",
       path: call.path,
@@ -66,6 +67,7 @@ export function createMediaRelay(ports: TranslatedPorts): MediaRelay {
         return {
           path: `/codex/images/${call}`,
           kind: "image",
+          images: imageCount(body),
           body: Buffer.from(JSON.stringify(body)),
           contentType: "application/json",
           shape: plainShape(ports, presenceOf(request.signal), ignored),

@@ -64,6 +64,11 @@ export function toImageRequest(
   };
 }
 
+/** How many images a body for that call asks for; one when it does not say. */
+export function imageCount({ n }: JsonObject): number {
+  return typeof n === "number" && Number.isSafeInteger(n) && n > 0 ? n : 1;
+}
+
 function refuseImpossible(body: JsonObject): void {
   const format = optionalString(body.response_format, "response_format");
   if (format !== undefined && format !== "b64_json") {
