@@ -46,7 +46,12 @@ describe("a finished request", () => {
   test("is added to the sums of its hour, account, key and model", () => {
     home.store.requests.insertBatch([
       testRecord(),
-      testRecord({ requestedAtMs: START_MS + HOUR_MS - 1, status: "cancelled", latencyFirstTokenMs: null }),
+      testRecord({
+        requestedAtMs: START_MS + HOUR_MS - 1,
+        status: "cancelled",
+        errorCode: "client_left",
+        latencyFirstTokenMs: null,
+      }),
       testRecord({ status: "quota", errorCode: "usage_limit_reached", accountId: null, totalCostMicros: 0 }),
       testRecord({ requestedAtMs: START_MS + HOUR_MS, model: "gpt-5.4", apiKeyId: "key_a" }),
     ]);

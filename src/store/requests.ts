@@ -59,7 +59,8 @@ export function createRequestStore({ client, transaction }: Connection, ledger: 
           addUp(sums, `k ${hourMs} ${apiKeyId}`, { ...detail, level: "key", accountId: NONE, model: NONE });
           addUp(sums, `m ${hourMs} ${model}`, { ...detail, level: "model", accountId: NONE, apiKeyId: NONE });
           const { errorCode, totalCostMicros } = record;
-          if (errorCode !== null) {
+          // A client that left, or an answer cut by its own limit, is no error for "top error".
+          if (errorCode !== null && detail.errors > 0) {
             const row = { hourMs, accountId, apiKeyId, errorCode, requests: 1 };
             addUp(errors, `${hourMs} ${accountId} ${apiKeyId} ${errorCode}`, row);
           }
