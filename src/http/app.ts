@@ -87,8 +87,6 @@ export function createApplication(ports: ApplicationPorts): Application {
 
   /** Throws for whoever may not ask this. */
   function letIn(request: Request, client: Client): void {
-    // A Host that is none leaves a URL that is none; what the router makes of it is nothing to rely on.
-    if (!URL.canParse(request.url)) throw BAD_HOST;
     const path = comparable(pathOf(request.url));
     if (!path.startsWith("/health")) ports.firewall.admitToDashboard(client);
     const asker = ports.guard.ask(request, client);
@@ -101,9 +99,10 @@ export function createApplication(ports: ApplicationPorts): Application {
 
   return {
     elysia,
-    async handle(request, client) {
+    async handle(asked, client) {
       let response: Response;
       try {
+        const request = routable(asked);
         letIn(request, client);
         response = await everything.fetch(request);
         if (askers.get(request)?.role === "guest") response = await maskForGuests(response);
@@ -139,11 +138,27 @@ function checkBody(request: Request, path: string): void {
 
 const BAD_HOST = new CodedError("invalid_host", "The Host header is no host.");
 
-/** As the router may understand it: `//api`, `%61pi` and `/API` must not slip past the guard. */
+/** Elysia takes for granted that the path begins no sooner than this in a URL: behind `http://` and four characters of a host. */
+const ROUTER_LOOKS_FROM = 11;
+
+/**
+ * The request with a URL in which the router finds the path that the guard judges: behind the host `a`, Elysia would take
+ * `/zz/api/accounts` for `/api/accounts`. Throws `invalid_host`: a Host that is none leaves a URL that is none.
+ */
+function routable(request: Request): Request {
+  const { url } = request;
+  if (!URL.canParse(url)) throw BAD_HOST;
+  if (url.indexOf("/", url.indexOf("://") + 3) >= ROUTER_LOOKS_FROM) return request;
+  const { pathname, search } = new URL(url);
+  return new Request(`http://localhost${pathname}${search}`, request);
+}
+
+/** As the router may understand it: `//api`, `%61pi`, `/API` and `/metrics/` must not slip past the guard. */
 function comparable(path: string): string {
   try {
     return decodeURIComponent(path)
       .replaceAll(/\/{2,}/g, "/")
+      .replace(/(?<=.)\/$/, "")
       .toLowerCase();
   } catch {
     return "/api/";
@@ -170,6 +185,10 @@ function createRoutes(ports: ApplicationPorts, askerOf: (request: Request) => As
       }
       set.status = coded.status;
       return errorReply(coded);
+    })
+    // Once more, by the route that was found: whatever a router reads into a path, this is behind it.
+    .onBeforeHandle(({ request, route }) => {
+      if (route.startsWith("/api/")) admit(askerOf(request), request);
     })
     .get("/health", () => ({ status: "ok", version }))
     .get("/health/live", () => ({ status: "ok" }))

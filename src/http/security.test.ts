@@ -166,6 +166,45 @@ describe("a path", () => {
     expect(reply).not.toContain(accounts[0]!.accountId);
   });
 
+  /** The router looks for the path from the twelfth character of the URL on, wherever the host ends. */
+  test.each(["a", "ab", "abc", "abcd", "a.", "1", "[::]", "a:80", "a?", "a#", "a/b"])(
+    "behind the short host %s is guarded as it is routed",
+    async (host) => {
+      const { accounts } = await closed.adminJson<{ accounts: { accountId: string }[] }>("/api/accounts");
+      for (const before of ["", "/", "/z", "/zz", "/zzz", "/zzzz", "/zz/zz", "/health", "/v1", "/assets"]) {
+        for (const path of ["/api/accounts", "/api/settings", "/metrics", "/metrics/"]) {
+          const reply = await get(closed, before + path, `Host: ${host}\r\nX-Forwarded-For: 203.0.113.9`);
+          expect(reply).not.toContain(accounts[0]!.accountId);
+          expect(reply).not.toMatch(/routingStrategy|codex_lb_/);
+        }
+      }
+    },
+  );
+
+  test("behind a short host leads where it does behind a long one", async () => {
+    for (const host of ["a", "nas", "codex-lb.example.com"]) {
+      const reply = await get(closed, "/health", `Host: ${host}`);
+      expect(statusOf(reply)).toBe(200);
+      expect(reply).toContain('"status":"ok"');
+      const body = JSON.stringify({ password: "not the password" });
+      const login = await raw(
+        closed,
+        `POST /api/dashboard-auth/password/login HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.8\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+        { untilClosed: true },
+      );
+      expect(login).toContain("invalid_password");
+    }
+  });
+
+  test.each(["/metrics", "/metrics/", "//metrics", "/%6detrics/", "/Metrics", "/x/../metrics/"])(
+    "%s shows nobody the figures",
+    async (target) => {
+      const reply = await get(closed, target, "Host: evil.example.com");
+      expect([401, 404]).toContain(statusOf(reply));
+      expect(reply).not.toContain("codex_lb_");
+    },
+  );
+
   test.each([
     "//v1/models",
     "/V1/models",
