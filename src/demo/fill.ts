@@ -31,9 +31,10 @@ const BATCH = 1_000;
 
 export function fillStore(
   store: Store,
-  { simulator, nowMs, random }: { simulator: Simulator; nowMs: number; random: Random },
+  options: { simulator: Simulator; nowMs: number; random: Random; accounts?: readonly DemoAccount[] },
 ): Filled {
-  const accounts = DEMO_ACCOUNTS.map((cast, index) => ({
+  const { simulator, nowMs, random } = options;
+  const accounts = (options.accounts ?? DEMO_ACCOUNTS).map((cast, index) => ({
     id: putAccount(store, { cast, authJson: simulator.issueAuthJson(index), nowMs }),
     cast,
   }));
