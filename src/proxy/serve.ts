@@ -174,8 +174,9 @@ export function createServing(ports: ServePorts): Serving {
     if (reading) pool.read(account.id, reading);
   }
 
-  function noteReplyEnd(account: PooledAccount, { observer }: ObservedReply, model: string | null): void {
+  function noteReplyEnd(account: PooledAccount, { observer }: ObservedReply, ask: Ask): void {
     if (!observer) return;
+    const model = ask.facts.model === "" ? null : ask.facts.model;
     const now = clock.now();
     const failure = readLateFailure(observer, account, model, now);
     if (failure) pool.apply(account.id, failure.effect);
@@ -184,7 +185,8 @@ export function createServing(ports: ServePorts): Serving {
     if (reading) pool.read(account.id, reading);
     const turnState = observer.turnState();
     if (turnState) pool.affinity.set({ kind: "turn_state", key: turnState }, account.id, now);
-    const { responseId } = observer.summary();
+    // Only over WebSocket does upstream know a response again (UPSTREAM D): over HTTP nothing is stored.
+    const responseId = ask.upstreamTransport === "websocket" ? observer.summary().responseId : null;
     if (responseId) pool.affinity.set({ kind: "response", key: responseId }, account.id, now);
   }
 
@@ -264,7 +266,7 @@ export function createServing(ports: ServePorts): Serving {
           headers,
           end(how, times) {
             lease.release();
-            noteReplyEnd(account, reply, model);
+            noteReplyEnd(account, reply, ask);
             const asked = { bodyBytes: ask.bodyBytes, continued: trace.affinity.kind === "keep" };
             const end = relayEnd(how, times, { reply, asked });
             finish(caller, facts, { trace, account, reply, end });
