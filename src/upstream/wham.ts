@@ -209,7 +209,7 @@ function failed(
 
 const NO_CONSTRAINT = "NO_CONSTRAINT";
 
-/** The caller's own entry; null when it is not listed. Unknown overrides and origins that are not https count as none. */
+/** The caller's own entry; null when it is not listed. Unknown overrides and origins that may not be followed count as none. */
 function readAccountsCheck(
   entries: readonly unknown[],
   own: { id: string; baseUrl: string },
@@ -227,10 +227,20 @@ function readAccountsCheck(
   };
 }
 
-/** Tokens go nowhere in clear: only https, or the very origin that the operator configured (which needs no replacing). */
+/** Whose tokens they are: a reply may send them to any host of these domains, and to no one else's. */
+const OPENAI_DOMAINS = ["chatgpt.com", "openai.com"];
+
+/**
+ * The origin that takes the base URL's place; null: none. Whoever answers this call would otherwise choose where all tokens go: only
+ * https, and only to OpenAI or to the very domain that the operator configured.
+ */
 function httpsOrigin(value: unknown, baseUrl: string): string | null {
   const text = asText(value);
   if (text === null || text === NO_CONSTRAINT || !URL.canParse(text)) return null;
-  const { origin, protocol } = new URL(text);
-  return protocol === "https:" && origin !== new URL(baseUrl).origin ? origin : null;
+  const { origin, protocol, hostname } = new URL(text);
+  const base = new URL(baseUrl);
+  const isTrusted = [...OPENAI_DOMAINS, base.hostname].some(
+    (domain) => hostname === domain || hostname.endsWith(`.${domain}`),
+  );
+  return protocol === "https:" && isTrusted && origin !== base.origin ? origin : null;
 }
