@@ -47,6 +47,8 @@ export interface CreateFrame {
   client: ClientPresence;
   /** Attempts begun, this one not yet included. */
   attempts: number;
+  /** What its account could not read has been taken out of it. */
+  stripped: boolean;
 }
 
 export interface UpstreamPorts {
@@ -94,7 +96,9 @@ export function createUpstream(ports: UpstreamPorts): Upstream {
   async function attempt(create: CreateFrame, context: AttemptContext): Promise<Attempted<FrameReply>> {
     lastFrames = null;
     const bytes = formOf(create, context);
-    const again = create.attempts++ > 0;
+    // An account that could not read the frame still holds the chain before it.
+    const again = create.attempts++ > 0 && context.strip === create.stripped;
+    create.stripped = context.strip;
     const byHttp = speaksHttpOnly || bytes.byteLength > UPSTREAM_MAX_FRAME_BYTES;
     // What went wrong on a socket may still come out of it: a second attempt gets its own.
     if (link && (again || byHttp || link.account !== context.account || link.ended())) drop();

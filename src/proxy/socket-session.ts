@@ -214,7 +214,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
   async function serveGranted(caller: Caller, facts: RequestFacts, bytes: Buffer): Promise<void> {
     const holder = whileKeyLives(client.presence, caller.key);
     const { chained, metadata } = chainOf(bytes);
-    const frame = { bytes, chained, metadata, client: holder, attempts: 0 };
+    const frame = { bytes, chained, metadata, client: holder, attempts: 0, stripped: false };
     const served = await serving.route<FrameReply>(
       { caller, facts, client: holder, bodyBytes: bytes.byteLength, upstreamTransport: "websocket" },
       (context) => upstream.attempt(frame, context),

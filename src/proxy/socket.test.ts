@@ -212,6 +212,19 @@ describe("an account that fails in a chain", () => {
     expect(lastAccount(service)).toBe(1 - spent);
   });
 
+  test("what the account cannot read is taken out of a frame without losing its chain", async () => {
+    const service = await start();
+    const client = await open(service);
+    const warm = await turn(client, { input: [], generate: false });
+    const foreign = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: "gAAAAABhbm90aGVy" };
+    const frames = await turn(client, {
+      previous_response_id: idOf(warm),
+      input: [foreign, ...TURN_BODY.input],
+    });
+    expect(types(frames).at(-1)).toBe("response.completed");
+    expect(service.simulator.counters.byRoute.websocket).toBe(1);
+  });
+
   test("a response id of another socket is unknown", async () => {
     const service = await start();
     const first = await turn(await open(service));
