@@ -46,6 +46,33 @@ interface Histogram {
   render(): string;
 }
 
+interface Counter {
+  /** `values` in the order of the labels. */
+  add(amount: number, ...values: string[]): void;
+  render(): string;
+}
+
+/** Counts in place, and writes labels only when asked: this runs for every request. */
+function createCounter(name: string, labels: string[], help: string): Counter {
+  const sums = new Map<string, number>();
+  return {
+    add(amount, ...values) {
+      if (amount <= 0) return;
+      const key = values.length === 1 ? values[0]! : values.join("\n");
+      sums.set(key, (sums.get(key) ?? 0) + amount);
+    },
+    render() {
+      let text = headOf(name, "counter", help);
+      for (const [key, sum] of sums) {
+        const values = key.split("\n");
+        const named = Object.fromEntries(labels.map((label, index) => [label, values[index] ?? ""]));
+        text += `${name}${labelText(named)} ${sum}\n`;
+      }
+      return text;
+    },
+  };
+}
+
 /** Counts in place: this runs for every request. */
 function createHistogram(name: string, help: string): Histogram {
   const counts = Array.from({ length: BUCKETS.length + 1 }, () => 0);
@@ -74,21 +101,18 @@ function headOf(name: string, type: Family["type"] | "histogram", help: string):
 }
 
 export function createMetrics({ pool, clock, version, gauges }: MetricsPorts): Metrics {
-  const families = new Map<string, Family>();
   const models = new Set<string>();
   let worstLagMs = 0;
   let lastTick: number | null = null;
 
-  function family(name: string, type: Family["type"], help: string): Family {
-    const found = families.get(name) ?? { type, help, lines: new Map() };
-    families.set(name, found);
-    return found;
-  }
-  function add(to: Family, line: string, value: number): void {
-    to.lines.set(line, (to.lines.get(line) ?? 0) + value);
+  const counters: Counter[] = [];
+  function counter(name: string, labels: string[], help: string): Counter {
+    const made = createCounter(name, labels, help);
+    counters.push(made);
+    return made;
   }
 
-  const requests = family("codex_lb_requests_total", "counter", "Finished requests.");
+  const requests = counter("codex_lb_requests_total", ["status", "lane", "transport"], "Finished requests.");
   const durations = createHistogram(
     "codex_lb_request_duration_seconds",
     "From arrival to the end of the reply.",
@@ -97,13 +121,14 @@ export function createMetrics({ pool, clock, version, gauges }: MetricsPorts): M
     "codex_lb_first_token_seconds",
     "From arrival to the first output token.",
   );
-  const tokens = family("codex_lb_tokens_total", "counter", "Tokens as upstream confirmed them.");
-  const cost = family("codex_lb_cost_usd_total", "counter", "What it would have cost at list price.");
-  const attempts = family("codex_lb_attempts_total", "counter", "Tries on an account, by outcome.");
-  const failovers = family("codex_lb_failovers_total", "counter", "Tries left for another one, by cause.");
+  const tokens = counter("codex_lb_tokens_total", ["kind", "model"], "Tokens as upstream confirmed them.");
+  const cost = counter("codex_lb_cost_usd_total", ["model"], "What it would have cost at list price.");
+  const attempts = counter("codex_lb_attempts_total", ["outcome"], "Tries on an account, by outcome.");
+  const failovers = counter("codex_lb_failovers_total", ["cause"], "Tries left for another one, by cause.");
 
   function modelLabel(model: string | null): string {
     if (model === null) return "none";
+    if (model.includes("\n")) return "other";
     if (models.size < MAX_MODELS) models.add(model);
     return models.has(model) ? model : "other";
   }
@@ -167,26 +192,18 @@ export function createMetrics({ pool, clock, version, gauges }: MetricsPorts): M
 
   return {
     requestFinished(record) {
-      const { status, lane, transport, inputTokens, cachedInputTokens, outputTokens, reasoningTokens } =
-        record;
-      add(requests, `codex_lb_requests_total${labelText({ status, lane, transport })}`, 1);
+      requests.add(1, record.status, record.lane, record.transport);
       durations.observe(record.latencyMs);
       if (record.latencyFirstTokenMs !== null) firstTokens.observe(record.latencyFirstTokenMs);
       const model = modelLabel(record.model);
-      const counts = {
-        input: inputTokens,
-        cached_input: cachedInputTokens,
-        output: outputTokens,
-        reasoning: reasoningTokens,
-      };
-      for (const [kind, count] of Object.entries(counts))
-        if (count > 0) add(tokens, `codex_lb_tokens_total${labelText({ kind, model })}`, count);
-      if (record.totalCostMicros > 0)
-        add(cost, `codex_lb_cost_usd_total${labelText({ model })}`, record.totalCostMicros / 1_000_000);
+      tokens.add(record.inputTokens, "input", model);
+      tokens.add(record.cachedInputTokens, "cached_input", model);
+      tokens.add(record.outputTokens, "output", model);
+      tokens.add(record.reasoningTokens, "reasoning", model);
+      cost.add(record.totalCostMicros / 1_000_000, model);
       for (const [index, { outcome }] of record.attempts.entries()) {
-        add(attempts, `codex_lb_attempts_total${labelText({ outcome })}`, 1);
-        if (index < record.attempts.length - 1)
-          add(failovers, `codex_lb_failovers_total${labelText({ cause: outcome })}`, 1);
+        attempts.add(1, outcome);
+        if (index < record.attempts.length - 1) failovers.add(1, outcome);
       }
     },
     tick() {
@@ -196,7 +213,8 @@ export function createMetrics({ pool, clock, version, gauges }: MetricsPorts): M
     },
     render() {
       let text = durations.render() + firstTokens.render();
-      for (const [name, { type, help, lines }] of [...families, ...now()]) {
+      for (const one of counters) text += one.render();
+      for (const [name, { type, help, lines }] of now()) {
         text += headOf(name, type, help);
         for (const [line, value] of lines) text += `${line} ${value}\n`;
       }
