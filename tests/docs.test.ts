@@ -145,7 +145,7 @@ describe("the page about messages has every code", () => {
     "src/http/{access,firewall,v1,server,guard}.ts",
     "src/pool/{imports,login-flows}.ts",
     "src/proxy/*.ts",
-    "src/store/{open,lock,secrets,connection}.ts",
+    "src/store/{open,lock,secrets,connection,sqlite-native}.ts",
   ];
   /** `no_credit` is OpenAI's answer word; the others are answers of the admin API to its own caller. */
   const NOT_MESSAGES = ["no_credit", "account_not_found", "login_not_revoked"];

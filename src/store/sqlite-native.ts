@@ -6,11 +6,27 @@
  */
 import { readFileSync } from "node:fs";
 import type BetterSqlite3 from "better-sqlite3";
+import { CodedError } from "../core/errors.ts";
 
 declare const CODEX_LB_LIBC: "glibc" | "musl" | undefined;
 
-/** Throws when the platform is none for which better-sqlite3 ships an addon. */
+/** Throws CodedError `sqlite_not_loadable` with what to do: inside an executable the addon is unpacked before it is loaded. */
 export function loadSqlite(): typeof BetterSqlite3 {
+  const Sqlite = platformSqlite();
+  try {
+    new Sqlite(":memory:").close(); // The addon itself is loaded by the first database.
+  } catch (error) {
+    throw new CodedError(
+      "sqlite_not_loadable",
+      `SQLite cannot be loaded (${(error as Error).message}). The temporary directory must be writable and allow execution; ` +
+        "set TMPDIR to one that does.",
+    );
+  }
+  return Sqlite;
+}
+
+/** Throws when the platform is none for which better-sqlite3 ships an addon. */
+function platformSqlite(): typeof BetterSqlite3 {
   // The conditions stay inline: the bundler folds them here, not behind a function or a variable.
   if (process.platform === "linux") {
     if (typeof CODEX_LB_LIBC === "undefined" ? runsOnMusl() : CODEX_LB_LIBC === "musl") {
