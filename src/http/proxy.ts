@@ -62,7 +62,7 @@ export function proxyRoutes({ door, relay, calls, catalogue }: ProxyRoutesPorts)
     ...["/backend-api", "/pooled/backend-api"].map((base): ProxyRoute => ({
       method: "POST",
       path: `${base}/codex/analytics-events/*`,
-      handle: (request, client) => calls.analytics(request, door(request, client).caller),
+      handle: (request, client) => calls.analytics(door(request, client).caller),
     })),
     // Tells nothing but what the caller said: it must work before any key is set up, or the client does not start.
     ...[...ACCOUNT_CALLS, POOLED_CALLS].map((prefix): ProxyRoute => ({

@@ -279,6 +279,14 @@ describe("a body", () => {
     expect(statusOf(await raw(closed, head(path, headers)))).toBe(status);
   });
 
+  test.each(["/backend-api", "/pooled/backend-api"])(
+    "of a stranger's analytics below %s is not waited for",
+    async (base) => {
+      const path = `${base}/codex/analytics-events/events`;
+      expect(statusOf(await raw(closed, head(path, "Content-Length: 100000000")))).toBe(200);
+    },
+  );
+
   test("that is nothing but nesting is refused, and the service lives", async () => {
     const json = "[".repeat(8_000) + "]".repeat(8_000);
     const deep = await closed.fetch("/api/dashboard-auth/password/login", {

@@ -31,10 +31,10 @@ async function get(service: RunningService, path: string, headers: Record<string
   };
 }
 
-/** Of a GET whose path no client library tidies up. */
-async function rawStatus(service: RunningService, path: string): Promise<number> {
+/** Of a request whose path no client library tidies up. */
+async function rawStatus(service: RunningService, path: string, method = "GET"): Promise<number> {
   const socket = connect(Number(new URL(service.url).port), "127.0.0.1");
-  socket.write(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n`);
+  socket.write(`${method} ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n`);
   let text = "";
   for await (const bytes of socket) text += String(bytes);
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1]);
@@ -57,6 +57,14 @@ async function rowsOf(service: RunningService, count: number): Promise<Record<st
 async function probeAll(service: RunningService): Promise<void> {
   for (const id of service.accountIds)
     await service.adminJson(`/api/accounts/${id}/probe`, { method: "POST" });
+}
+
+/** What upstream was asked, besides what this program asks by itself. */
+function heardBy(service: RunningService) {
+  const own = ["models", "usage", "accounts_check"];
+  return service.simulator.requests.filter(
+    ({ route, target }) => !own.includes(route) || target.includes("models/"),
+  );
 }
 
 /** Nothing of any account of the pool. */
@@ -172,8 +180,7 @@ describe("calls about the user's own account are answered here", () => {
       });
       expect({ path, status: reply.status, body: await reply.json() }).toMatchObject({ path, status, body });
     }
-    const own = ["models", "usage", "accounts_check"];
-    expect(service.simulator.requests.filter(({ route }) => !own.includes(route))).toEqual([]);
+    expect(heardBy(service)).toEqual([]);
   });
 });
 
@@ -228,13 +235,59 @@ describe("other calls are relayed", () => {
     service.simulator.clearRequests();
     for (const path of [
       "/backend-api/codex/..%2fwham/usage",
+      "/backend-api/codex/%252e%252e/wham/usage",
+      "/backend-api/codex/..;/wham/usage",
+      "/backend-api/codex/;x/tasks",
       "/backend-api/codex//x",
+      "/backend-api/codex/%74asks",
+      "/backend-api/codex/Tasks/list",
+      "/backend-api/codex/tasks/",
+      "/backend-api/codex/environments/?x=1",
+      "/backend-api/codex/alpha/note%73/v2/list",
+      "/backend-api/files/",
+      "/backend-api/files/?limit=100",
+      "/backend-api/files/%3flimit=100",
       "/backend-api/files/..%5cwham/usage",
     ])
       expect([path, await rawStatus(service, path)]).toEqual([path, 404]);
-    expect(
-      service.simulator.requests.filter(({ route }) => route === "other_backend" || route === "files"),
-    ).toEqual([]);
+    expect(heardBy(service)).toEqual([]);
+  });
+
+  test.each(["/responses/", "/%72esponses", "/responses%2f", "/Responses", "/responses/x", "/models/"])(
+    "%s is no way round the limits of a key",
+    async (spelling) => {
+      const service = await start();
+      await probeAll(service);
+      const { key } = await service.adminJson<{ key: string }>("/api/api-keys/", {
+        json: { name: "narrow", allowedModels: ["gpt-5.4-mini"] },
+      });
+      service.simulator.clearRequests();
+      const reply = await service.fetch(`/backend-api/codex${spelling}`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
+        body: JSON.stringify(TURN_BODY),
+      });
+      expect(reply.status).toBe(404);
+      expect(heardBy(service)).toEqual([]);
+    },
+  );
+
+  test.each(["TRACE", "CONNECT", "HEAD", "OPTIONS"])("not by %s", async (method) => {
+    const service = await start();
+    await probeAll(service);
+    service.simulator.clearRequests();
+    expect(await rawStatus(service, "/backend-api/codex/anything", method)).toBe(404);
+    expect(heardBy(service)).toEqual([]);
+  });
+
+  test("a slash behind the path and an odd query change nothing", async () => {
+    const service = await start();
+    await probeAll(service);
+    service.simulator.clearRequests();
+    await rawStatus(service, "/backend-api/codex/alpha/search/?q=a//b/../c%2f");
+    expect(service.simulator.requests.map(({ target }) => target)).toContain(
+      "/backend-api/codex/alpha/search?q=a//b/../c%2f",
+    );
   });
 });
 

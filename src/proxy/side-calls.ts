@@ -36,8 +36,8 @@ export interface SideCalls {
    * whose `chatgpt_base_url` is another name of this very machine, without TLS.
    */
   accountsCheck(request: Request, caller: Caller, how: { overHttp: boolean }): Response;
-  /** Taken, and passed on to nobody. */
-  analytics(request: Request, caller: Caller): Promise<Response>;
+  /** Taken, and passed on to nobody; not even read, as it comes from anybody. */
+  analytics(caller: Caller): Response;
 }
 
 const FILE_PATH = /^\/files\/([\w-]{1,128})(?:\/|\?|$)/;
@@ -46,7 +46,11 @@ const MAX_FILE_REPLY_BYTES = 64 * 1024;
 
 /** Stores and lists that belong to the person behind an account: through a pool one user would see another's. */
 const PERSONAL =
-  /^\/codex\/(alpha\/notes|tasks|environments|threads|memories\/(?!trace_summarize))|^\/files\/?(\?|$)/;
+  /^\/codex\/(alpha\/notes|tasks|environments|threads|memories\/(?!trace_summarize))|^\/files(\?|$)/i;
+/** These have routes of their own, which hold a key to its models and limits: they are not to be had under another spelling. */
+const SERVED_ELSEWHERE = /^\/codex\/(responses|models|analytics-events)(\/|\?|$)/i;
+/** What the client uses. A TRACE would be answered with the headers that were sent, and the account's token among them. */
+const RELAYED_METHODS: ReadonlySet<string> = new Set(["GET", "POST", "PUT", "PATCH", "DELETE"]);
 
 export function createSideCalls(ports: SideCallPorts): SideCalls {
   const { serving, pool, clock, drain, quota } = ports;
@@ -64,13 +68,15 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
     };
   }
 
-  async function relay(request: Request, path: string, caller: Caller): Promise<Response> {
-    const makesFile = request.method === "POST" && /^\/files\/?$/.test(path);
-    if (isUnsafe(path) || (PERSONAL.test(path) && !makesFile)) return notFound(caller);
+  async function relay(request: Request, asked: string, caller: Caller): Promise<Response> {
+    const path = plainTarget(asked);
+    if (path === null || !RELAYED_METHODS.has(request.method)) return notFound(caller);
+    const makesFile = request.method === "POST" && path === "/files";
+    if (SERVED_ELSEWHERE.test(path) || (PERSONAL.test(path) && !makesFile)) return notFound(caller);
     const client = presenceOf(request.signal);
     let body: Uint8Array | null;
     try {
-      body = request.method === "GET" || request.method === "HEAD" ? null : await readBody(request);
+      body = request.method === "GET" ? null : await readBody(request);
     } catch (error) {
       return refuseUnread(serving, { request, caller, error }, (coded) =>
         errorResponse(coded, "codex", { "x-request-id": caller.origin.requestId }),
@@ -168,10 +174,7 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
       const headers = { "x-request-id": caller.origin.requestId };
       return Response.json(accountsCheck(own, overHttp ? CHATGPT_ORIGIN : NO_CONSTRAINT), { headers });
     },
-    async analytics(request, caller) {
-      await readBody(request).catch(() => null);
-      return Response.json({}, { headers: { "x-request-id": caller.origin.requestId } });
-    },
+    analytics: (caller) => Response.json({}, { headers: { "x-request-id": caller.origin.requestId } }),
   };
 }
 
@@ -181,9 +184,13 @@ export function notFound(caller: Caller): Response {
   return Response.json({ detail: "Not Found" }, { status: 404, headers });
 }
 
-/** A path that upstream could read as another one than we did. */
-function isUnsafe(path: string): boolean {
-  return /(^|\/|%2f|\\|%5c)(\.|%2e){1,2}(\/|%2f|\\|%5c|\?|$)|\/\//i.test(path);
+/** Segments that every server reads alike: no escapes, no parameters, none empty, none of dots alone. */
+const PLAIN_PATH = /^(\/(?!\.{1,2}(\/|$))[\w.~:@-]+)+$/;
+
+/** Path and query without a slash at the path's end; null when upstream could read the path as another one than we did. */
+function plainTarget(target: string): string | null {
+  const [, path, query = ""] = /^([^?]*?)\/?(\?.*)?$/s.exec(target)!;
+  return PLAIN_PATH.test(path!) ? path! + query : null;
 }
 
 /** No account of the pool is named to a client. */
