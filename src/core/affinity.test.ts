@@ -9,6 +9,7 @@ import {
   type AffinityFields,
   type AffinityKind,
   type ConversationKey,
+  type NotNow,
 } from "./affinity.ts";
 
 const keysOf = (headers: Record<string, string>, fields: AffinityFields = {}) =>
@@ -191,7 +192,7 @@ describe("the map", () => {
 describe("keep or move", () => {
   const keys: ConversationKey[] = [{ kind: "turn_state", key: "t" }, response("r"), session("s")];
   type Bound = Partial<Record<AffinityKind, string>>;
-  const verdict = (bound: Bound, down: Record<string, string> = {}, sticky = true) => {
+  const verdict = (bound: Bound, down: Record<string, NotNow> = {}, sticky = true) => {
     const map = createAffinityMap({ capacity: 10, ttlMs });
     for (const key of keys) if (bound[key.kind] !== undefined) map.set(key, bound[key.kind]!, 0);
     return affinityVerdict({ keys, map, nowMs: 1, sticky, whyNot: (id) => down[id] ?? null });
@@ -208,7 +209,7 @@ describe("keep or move", () => {
     });
   });
   test("a dead account loses the conversation, with the reason", () => {
-    expect(verdict({ session: "A" }, { A: "is spent" })).toEqual({
+    expect(verdict({ session: "A" }, { A: "spent" })).toEqual({
       kind: "move",
       fromAccountId: "A",
       by: "session",
@@ -217,21 +218,28 @@ describe("keep or move", () => {
     });
   });
   test("a lesser key keeps when the account of a better one cannot serve", () => {
-    expect(verdict({ turn_state: "A", session: "B" }, { A: "is paused" })).toMatchObject({
+    expect(verdict({ turn_state: "A", session: "B" }, { A: "paused" })).toMatchObject({
       kind: "keep",
       accountId: "B",
     });
   });
   test("a response id whose owner cannot serve is lost, whatever else would keep", () => {
-    expect(verdict({ response: "A", session: "B" }, { A: "is paused" })).toMatchObject({
+    expect(verdict({ response: "A", session: "B" }, { A: "paused" })).toMatchObject({
       kind: "move",
       fromAccountId: "A",
       by: "response",
       lostOwner: response("r"),
     });
-    expect(verdict({ turn_state: "A", response: "A" }, { A: "is paused" })).toMatchObject({
+    expect(verdict({ turn_state: "A", response: "A" }, { A: "paused" })).toMatchObject({
       kind: "move",
       lostOwner: response("r"),
+    });
+  });
+  test("an owner that is full is waited for, a session is not", () => {
+    expect(verdict({ response: "A" }, { A: "at_capacity" })).toMatchObject({ kind: "keep", accountId: "A" });
+    expect(verdict({ session: "A" }, { A: "at_capacity" })).toMatchObject({
+      kind: "move",
+      reason: "Moves: the account of its session is full.",
     });
   });
   test("without stickiness a session does not hold, an owner does", () => {

@@ -1,5 +1,6 @@
 /** What keeps a conversation on one account: the keys a request carries, a bounded map from them to accounts, and keep-or-move. */
 import { createHash } from "node:crypto";
+import type { RejectionReason } from "./selection.ts";
 
 /** Best first. `response` and `file` are ownership (such an id exists on one account only), the others a preference. */
 export type AffinityKind = "turn_state" | "response" | "file" | "session" | "prompt_cache_key" | "thread";
@@ -204,24 +205,43 @@ const KIND_TEXT: Readonly<Record<AffinityKind, string>> = {
   thread: "thread",
 };
 
+/** Why the account of a conversation cannot serve now. */
+export type NotNow = RejectionReason | "removed";
+
+const NOT_NOW_TEXT: Readonly<Record<NotNow, string>> = {
+  removed: "is no longer in the pool",
+  excluded_after_failure: "failed just now",
+  not_allowed_for_key: "is not assigned to this key",
+  not_the_single_account: "is not the chosen single account",
+  paused: "is paused",
+  reauth_required: "must log in again",
+  deactivated: "is deactivated",
+  spent: "is spent",
+  model_unavailable: "may not use this model",
+  cooling: "pauses after a burst limit",
+  reserve: "is kept in reserve",
+  at_capacity: "is full",
+};
+
 /**
  * Where the conversation stays, by the best key whose account can serve. An id owned by an account that cannot serve is a
  * move even when a lesser key would keep: no other account knows that id.
- * `whyNot` says why an account cannot serve ("is paused") or null when it can. `sticky` false: ownership and the turn count alone.
+ * An owner that is merely full is waited for. `whyNot` answers null when an account can serve. `sticky` false: ownership and the turn
+ * count alone.
  */
 export function affinityVerdict(input: {
   keys: readonly ConversationKey[];
   map: AffinityMap;
   nowMs: number;
   sticky: boolean;
-  whyNot(accountId: string): string | null;
+  whyNot(accountId: string): NotNow | null;
 }): AffinityVerdict {
   const { keys, map, nowMs, sticky } = input;
   let keep: AffinityVerdict | null = null;
   let move: Extract<AffinityVerdict, { kind: "move" }> | null = null;
   /** Session, cache key and thread of a conversation nearly always name the same account. */
   let askedId = "";
-  let whyNot: string | null = null;
+  let whyNot: NotNow | null = null;
   for (const key of keys) {
     const owned = isOwnership(key.kind);
     if (!sticky && !owned && key.kind !== "turn_state") continue;
@@ -231,11 +251,11 @@ export function affinityVerdict(input: {
       askedId = accountId;
       whyNot = input.whyNot(accountId);
     }
-    if (whyNot === null) {
+    if (whyNot === null || (owned && whyNot === "at_capacity")) {
       const reason = `Stays on the account of its ${KIND_TEXT[key.kind]}.`;
       keep ??= { kind: "keep", accountId, by: key.kind, reason };
     } else if (move === null || (owned && move.lostOwner === null)) {
-      const reason = `Moves: the account of its ${KIND_TEXT[key.kind]} ${whyNot}.`;
+      const reason = `Moves: the account of its ${KIND_TEXT[key.kind]} ${NOT_NOW_TEXT[whyNot]}.`;
       move = { kind: "move", fromAccountId: accountId, by: key.kind, lostOwner: owned ? key : null, reason };
     }
   }

@@ -1,9 +1,9 @@
 /** The accounts in memory: the truth for routing. Everything that changes an account for a request goes through here. */
 import type { Account, Credentials } from "../core/account.ts";
 import { type AccountEvent, applyEvent, type Transition } from "../core/account-state.ts";
-import type { AffinityMap } from "../core/affinity.ts";
+import type { AffinityMap, NotNow } from "../core/affinity.ts";
 import { capacityWeight } from "../core/plans.ts";
-import { type Candidate, type RejectionReason, select, type Verdict } from "../core/selection.ts";
+import { type Candidate, select, type Verdict } from "../core/selection.ts";
 import type { DashboardSettings } from "../core/settings.ts";
 import {
   type CreditsReading,
@@ -84,8 +84,8 @@ export interface Pool {
   ): PooledAccount | null;
   /** Picks an account and takes a place on it, or says why none can serve. */
   acquire(request: AcquireRequest): { verdict: Verdict; lease: Lease | null };
-  /** Why the account cannot serve the model now, as in "… is paused"; null when it can. */
-  whyNot(id: string, model: string | null): string | null;
+  /** Why the account cannot serve the model now; null when it can. */
+  whyNot(id: string, model: string | null): NotNow | null;
   apply(id: string, event: AccountEvent): Transition | null;
   /** A reading of the account's quota from whatever source. `askedAtMs`: when it was asked for; default: now. */
   read(id: string, reading: UsageReading, askedAtMs?: number): void;
@@ -253,7 +253,7 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     },
     whyNot(id, model) {
       const account = byId.get(id);
-      if (!account) return "is no longer in the pool";
+      if (!account) return "removed";
       const verdict = select([account], {
         nowMs: clock.now(),
         strategy: "round_robin",
@@ -265,8 +265,7 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
         keepAccountId: null,
         random: random.next,
       });
-      const reason = verdict.rejections[0]?.reason;
-      return verdict.pick || !reason ? null : WHY_NOT[reason];
+      return verdict.pick ? null : (verdict.rejections[0]?.reason ?? null);
     },
     apply,
     read(id, reading, askedAtMs) {
@@ -330,20 +329,6 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
 }
 
 const NONE: ReadonlySet<string> = new Set();
-
-const WHY_NOT: Record<RejectionReason, string> = {
-  excluded_after_failure: "failed just now",
-  not_allowed_for_key: "is not assigned to this key",
-  not_the_single_account: "is not the chosen single account",
-  paused: "is paused",
-  reauth_required: "must log in again",
-  deactivated: "is deactivated",
-  spent: "is spent",
-  model_unavailable: "may not use this model",
-  cooling: "pauses after a burst limit",
-  reserve: "is kept in reserve",
-  at_capacity: "is full",
-};
 
 function hasCredits(credits: CreditsReading | null): boolean {
   return credits !== null && (credits.unlimited || (credits.has && Number(credits.balance ?? 0) > 0));

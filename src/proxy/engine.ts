@@ -2,12 +2,7 @@
 import type { Credentials } from "../core/account.ts";
 import { type AffinityVerdict, affinityVerdict, type ConversationKey } from "../core/affinity.ts";
 import type { AttemptRecord } from "../core/record.ts";
-import {
-  type Refusal,
-  refusalForFailure,
-  refusalForLostOwner,
-  refusalForNoAccount,
-} from "../core/refusal.ts";
+import { type Refusal, refusalForFailure, refusalForNoAccount } from "../core/refusal.ts";
 import {
   type AttemptHistory,
   type AttemptLimits,
@@ -22,6 +17,10 @@ import type { Lease, Pool, PooledAccount } from "../pool/pool.ts";
 import type { TokenKeeper } from "../pool/tokens.ts";
 import type { WaitingRoom } from "../pool/waiting.ts";
 import type { Clock, Log, Random } from "../ports.ts";
+import { type ClientPresence, pause, unlessLeft } from "./client-presence.ts";
+import { lostOwner, ownedBy, turnStateOwnerOf } from "./ownership.ts";
+
+export type { ClientPresence } from "./client-presence.ts";
 
 /** What the engine must know of a request, whatever its transport. */
 export interface RoutedRequest {
@@ -35,15 +34,6 @@ export interface RoutedRequest {
   /** null: every account. */
   allowedAccountIds: ReadonlySet<string> | null;
   client: ClientPresence;
-}
-
-/** Whether the client is still there. */
-export interface ClientPresence {
-  left(): boolean;
-  /** Why it is served no longer (its key was revoked, we are stopping), which counts as having left. */
-  revoked?(): Refusal | null;
-  /** Calls back once when the client leaves; returns how to unregister. */
-  onLeave(callback: () => void): () => void;
 }
 
 export interface AttemptContext {
@@ -76,12 +66,26 @@ export interface Trace {
   connectMs: number | null;
 }
 
-export type Routed<T> = { trace: Trace } & (
+/** How a request ended. */
+type Ending<T> =
   | { kind: "committed"; value: T; lease: Lease }
   | { kind: "answer"; answer: UpstreamAnswer; account: PooledAccount; failure: Failure | null }
   | { kind: "refused"; refusal: Refusal; account: PooledAccount | null; failure: Failure | null }
-  | { kind: "left"; account: PooledAccount | null }
-);
+  | { kind: "left"; account: PooledAccount | null };
+
+export type Routed<T> = { trace: Trace } & Ending<T>;
+
+/** One request on its way from account to account. */
+interface Run<T> {
+  request: RoutedRequest;
+  attempt(context: AttemptContext): Promise<Attempted<T>>;
+  trace: Trace;
+  /** The account whose turn state it carries. */
+  turnStateOwner: string | null;
+  history: AttemptHistory;
+  /** The last failure; null: none yet. */
+  failure: Failure | null;
+}
 
 /** Enough to pass over several broken accounts; a request that met this many has a problem of its own. */
 const LIMITS: AttemptLimits = { maxAttempts: 12, maxElapsedMs: 120_000 };
@@ -141,19 +145,22 @@ export function createEngine(ports: EnginePorts): Engine {
     return taken === "full" ? null : taken;
   }
 
-  /** The account's token made usable, or the failure that says why it is not. `refused`: what upstream answered 401 to. */
+  /**
+   * The account's token made usable, or the failure that says why it is not. `refused`: what upstream answered 401 to. A client that
+   * leaves meanwhile ends the wait, not the renewal.
+   */
   async function freshToken(
     account: PooledAccount,
-    refused: Credentials | null,
-    trace: Trace,
-  ): Promise<Failure | null> {
+    { refused, client, trace }: { refused: Credentials | null; client: ClientPresence; trace: Trace },
+  ): Promise<Failure | "left" | null> {
     const pending = refused
       ? tokens.refresh(account.id, "unauthorized_recovery", refused)
       : tokens.ensure(account.id);
     if (pending === null) return null;
     const started = clock.monotonic();
-    const result = await pending;
+    const result = await unlessLeft(client, pending);
     trace.refreshMs += clock.monotonic() - started;
+    if (result === null || client.left()) return "left";
     switch (result.kind) {
       case "fresh":
         return null;
@@ -180,8 +187,91 @@ export function createEngine(ports: EnginePorts): Engine {
     trace.attempts.push({ accountId: account.id, outcome, status, ms: clock.monotonic() - started });
   }
 
+  /** Attempts on one account until one is the request's end; null: the next account is to be tried. */
+  async function tryAccount<T>(run: Run<T>, lease: Lease): Promise<Ending<T> | null> {
+    const { request, trace, history, turnStateOwner } = run;
+    const { client } = request;
+    const { account } = lease;
+    history.attemptsOnAccount = 0;
+    history.refreshedOnAccount = account.credentials.kind !== "chatgpt";
+    let refused: Credentials | null = null;
+    for (;;) {
+      const started = clock.monotonic();
+      history.attempts++;
+      history.attemptsOnAccount++;
+      let answer: UpstreamAnswer | null = null;
+      let status: number | null = null;
+      let failure = await freshToken(account, { refused, client, trace });
+      if (failure === "left") {
+        record(trace, account, "client_left", null, started);
+        return { kind: "left", account };
+      }
+      const used = account.credentials;
+      if (!failure) {
+        const dropTurnState = turnStateOwner !== null && turnStateOwner !== account.id;
+        const attempted = await run.attempt({ account, dropTurnState, strip: history.stripped });
+        trace.connectMs = attempted.connectMs;
+        if (attempted.kind === "committed") {
+          record(trace, account, "relay", 200, started);
+          bind(request, account.id);
+          return { kind: "committed", value: attempted.value, lease };
+        }
+        if (client.left()) {
+          record(trace, account, "client_left", null, started);
+          return { kind: "left", account };
+        }
+        ({ answer } = attempted);
+        ({ status } = attempted.seen);
+        failure = readFailure(attempted.seen, {
+          nowMs: clock.now(),
+          windows: account.windows,
+          model: request.model ?? "",
+          jitter: random.next(),
+          refreshedOnAccount: history.refreshedOnAccount,
+        });
+        if (!failure && answer) {
+          record(trace, account, "relay", status, started);
+          return { kind: "answer", answer, account, failure };
+        }
+        failure ??= UNREADABLE;
+        if (failure.effect.kind === "reauth" && account.credentials !== used) {
+          // What upstream refuses is the login before this one.
+          failure = { ...failure, cause: "unauthorized", effect: { kind: "none" } };
+          history.refreshedOnAccount = false;
+        }
+      }
+      run.failure = failure;
+      record(trace, account, failure.cause, status, started);
+      pool.apply(account.id, failure.effect);
+      const { cause, code } = failure;
+      log.info("attempt failed", { request: request.requestId, account: account.id, cause, code, status });
+      history.elapsedMs = clock.monotonic() - request.receivedAt;
+      const outcome = decide(failure, history, LIMITS);
+      switch (outcome.kind) {
+        case "refresh_token":
+          history.refreshedOnAccount = true;
+          refused = used;
+          break;
+        case "same_account":
+          await pause(clock, outcome.afterMs, client);
+          if (client.left()) return { kind: "left", account };
+          break;
+        case "strip_and_retry":
+          history.stripped = true;
+          break;
+        case "next_account":
+          return null;
+        case "give_up": {
+          if (outcome.answer === "upstream" && answer) return { kind: "answer", answer, account, failure };
+          const refusal = refusalForFailure(failure, clock.now());
+          return { kind: "refused", refusal, account, failure };
+        }
+      }
+    }
+  }
+
   return {
-    async route(request, attempt) {
+    async route<T>(request: RoutedRequest, attempt: Run<T>["attempt"]): Promise<Routed<T>> {
       const affinity = affinityVerdict({
         keys: request.keys,
         map: pool.affinity,
@@ -208,23 +298,30 @@ export function createEngine(ports: EnginePorts): Engine {
         };
       }
       const owned = ownedBy(request, pool);
-      const turnStateOwner = turnStateOwnerOf(request, pool);
+      if (owned && request.allowedAccountIds?.has(owned.accountId) === false) {
+        return { kind: "refused", refusal: lostOwner(owned.key), account: null, failure: null, trace };
+      }
       const how = {
         allowed: owned === null ? request.allowedAccountIds : new Set([owned.accountId]),
         excluded: new Set<string>(),
         keep: affinity.kind === "keep" ? affinity.accountId : null,
       };
-      const history: AttemptHistory = {
-        attempts: 0,
-        attemptsOnAccount: 0,
-        refreshedOnAccount: false,
-        stripped: false,
-        shown: false,
-        elapsedMs: 0,
+      const run: Run<T> = {
+        request,
+        attempt,
+        trace,
+        turnStateOwner: turnStateOwnerOf(request, pool),
+        history: {
+          attempts: 0,
+          attemptsOnAccount: 0,
+          refreshedOnAccount: false,
+          stripped: false,
+          shown: false,
+          elapsedMs: 0,
+        },
+        failure: null,
       };
-      let failure: Failure | null = null;
       let account: PooledAccount | null = null;
-
       for (;;) {
         const lease = await acquire(request, how, trace);
         if (request.client.left()) {
@@ -232,99 +329,20 @@ export function createEngine(ports: EnginePorts): Engine {
           return { kind: "left", account, trace };
         }
         if (!lease) {
+          const { failure } = run;
           const refusal = owned === null ? noAccount(request, trace, failure) : lostOwner(owned.key);
           return { kind: "refused", refusal, account, failure, trace };
         }
-        account = lease.account;
-        history.attemptsOnAccount = 0;
-        history.refreshedOnAccount = account.credentials.kind !== "chatgpt";
-        let refused: Credentials | null = null;
-
-        onAccount: for (;;) {
-          const started = clock.monotonic();
-          history.attempts++;
-          history.attemptsOnAccount++;
-          let answer: UpstreamAnswer | null = null;
-          let status: number | null = null;
-          failure = await freshToken(account, refused, trace);
-          const used = account.credentials;
-          if (!failure) {
-            const context: AttemptContext = {
-              account,
-              dropTurnState: turnStateOwner !== null && turnStateOwner !== account.id,
-              strip: history.stripped,
-            };
-            const attempted = await attempt(context);
-            trace.connectMs = attempted.connectMs;
-            if (attempted.kind === "committed") {
-              record(trace, account, "relay", 200, started);
-              bind(request, account.id);
-              return { kind: "committed", value: attempted.value, lease, trace };
-            }
-            if (request.client.left()) {
-              record(trace, account, "client_left", null, started);
-              lease.release();
-              return { kind: "left", account, trace };
-            }
-            ({ answer } = attempted);
-            ({ status } = attempted.seen);
-            failure = readFailure(attempted.seen, {
-              nowMs: clock.now(),
-              windows: account.windows,
-              model: request.model ?? "",
-              jitter: random.next(),
-              refreshedOnAccount: history.refreshedOnAccount,
-            });
-            if (!failure && answer) {
-              record(trace, account, "relay", status, started);
-              lease.release();
-              return { kind: "answer", answer, account, failure, trace };
-            }
-            failure ??= UNREADABLE;
-          }
-          record(trace, account, failure.cause, status, started);
-          pool.apply(account.id, failure.effect);
-          log.info("attempt failed", {
-            request: request.requestId,
-            account: account.id,
-            cause: failure.cause,
-            code: failure.code,
-            status,
-          });
-          history.elapsedMs = clock.monotonic() - request.receivedAt;
-          const outcome = decide(failure, history, LIMITS);
-          switch (outcome.kind) {
-            case "refresh_token":
-              history.refreshedOnAccount = true;
-              refused = used;
-              continue;
-            case "same_account":
-              await pause(clock, outcome.afterMs, request.client);
-              if (!request.client.left()) continue;
-              lease.release();
-              return { kind: "left", account, trace };
-            case "strip_and_retry":
-              history.stripped = true;
-              continue;
-            case "next_account":
-              break onAccount;
-            case "give_up": {
-              lease.release();
-              if (outcome.answer === "upstream" && answer)
-                return { kind: "answer", answer, account, failure, trace };
-              return {
-                kind: "refused",
-                refusal: refusalForFailure(failure, clock.now()),
-                account,
-                failure,
-                trace,
-              };
-            }
-          }
+        ({ account } = lease);
+        let routed: Ending<T> | null = null;
+        try {
+          routed = await tryAccount(run, lease);
+        } finally {
+          if (routed?.kind !== "committed") lease.release();
         }
+        if (routed) return { ...routed, trace };
         how.excluded.add(account.id);
         if (how.keep === account.id) how.keep = null;
-        lease.release();
       }
     },
   };
@@ -362,37 +380,4 @@ const UNREADABLE: Failure = {
 /** Nobody is free, but somebody will be: the only reason to wait. */
 function isFull(verdict: Verdict): boolean {
   return verdict.pick === null && verdict.rejections.some((rejection) => rejection.reason === "at_capacity");
-}
-
-/** The first named id that only one account knows, and that account. */
-function ownedBy(request: RoutedRequest, pool: Pool): { key: ConversationKey; accountId: string } | null {
-  for (const key of request.keys) {
-    if (key.kind !== "response" && key.kind !== "file") continue;
-    const accountId = pool.affinity.get(key, request.receivedAtMs);
-    if (accountId !== null) return { key, accountId };
-  }
-  return null;
-}
-
-function lostOwner(key: ConversationKey): Refusal {
-  return refusalForLostOwner(key.kind === "file" ? "file" : "response");
-}
-
-function turnStateOwnerOf(request: RoutedRequest, pool: Pool): string | null {
-  const key = request.keys.find((candidate) => candidate.kind === "turn_state");
-  // A turn state that nobody here minted is of no use to any account of the pool.
-  return key ? (pool.affinity.get(key, request.receivedAtMs) ?? "unknown") : null;
-}
-
-function pause(clock: Clock, delayMs: number, client: ClientPresence): Promise<void> {
-  if (delayMs <= 0) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = clock.schedule(delayMs, done);
-    const unregister = client.onLeave(done);
-    function done() {
-      timer.cancel();
-      unregister();
-      resolve();
-    }
-  });
 }
