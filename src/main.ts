@@ -38,7 +38,7 @@ async function run({ command, operands, options, switches }: CommandLine): Promi
   const { config, warnings } = readConfig({
     env: process.env,
     cwd: process.cwd(),
-    homeDir: homedir(),
+    homeDir: homeDirectory(),
     args: options,
   });
   const log = createLog({
@@ -50,7 +50,7 @@ async function run({ command, operands, options, switches }: CommandLine): Promi
   const ports: Ports = { clock: systemClock, random: systemRandom, log, fetch };
   const json = switches.has("json");
   const url = options.url ?? null;
-  const machine = { env: process.env, homeDir: homedir() };
+  const machine = { env: process.env, homeDir: homeDirectory() };
   const input = { operands, options, json, nowMs: systemClock.now() };
   async function withAdminApi(use: (api: AdminApi) => Promise<number>): Promise<number> {
     const { openAdminApi } = await import("./cli/service.ts");
@@ -143,7 +143,16 @@ async function run({ command, operands, options, switches }: CommandLine): Promi
 
 /** Where Codex keeps its login on this machine. */
 function codexLoginFile(): string {
-  return join(process.env.CODEX_HOME || join(homedir(), ".codex"), "auth.json");
+  return join(process.env.CODEX_HOME || join(homeDirectory(), ".codex"), "auth.json");
+}
+
+/** Users without an entry (of a container, or made by systemd for a while) have none: for them it is the root directory. */
+function homeDirectory(): string {
+  try {
+    return homedir();
+  } catch {
+    return "/";
+  }
 }
 
 /** Tells the person what went wrong; a defect with its stack, anything expected in one line. */

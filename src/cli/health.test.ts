@@ -1,9 +1,8 @@
-/** Claims about `codex-lb health`: its exit code follows the service, wherever that listens. */
+/** Claims about `codex-lb health`: its exit code follows the service on the data directory, wherever that listens. */
 import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Config, readConfig } from "../config.ts";
 import { healthCommand } from "./health.ts";
 
 const made: string[] = [];
@@ -11,11 +10,13 @@ afterEach(() => {
   for (const path of made.splice(0)) rmSync(path, { recursive: true, force: true });
 });
 
-function settings(env: Record<string, string>): Config {
+/** A data directory in which a process says that it serves there; null: it does not serve yet. */
+function dataDirOf(url: string | null): { dataDir: string } {
   const dataDir = mkdtempSync(join(tmpdir(), "codex-lb-health-"));
   made.push(dataDir);
-  const place = { cwd: dataDir, homeDir: dataDir };
-  return readConfig({ env: { CODEX_LB_DATA_DIR: dataDir, ...env }, ...place }).config;
+  const holder = { pid: 1, sinceMs: 0, url, cliToken: null };
+  writeFileSync(join(dataDir, "codex-lb.pid"), JSON.stringify(holder));
+  return { dataDir };
 }
 
 const answering = (status: number) =>
@@ -25,29 +26,27 @@ const answering = (status: number) =>
     fetch: ({ url }) => new Response("", { status: url.endsWith("/health/ready") ? status : 404 }),
   });
 
-test("is 0 when the service is ready, on the address that its settings say", async () => {
+test("is 0 when the service is ready, also when it listens on every interface", async () => {
   await using server = answering(200);
-  const config = settings({ CODEX_LB_HOST: "0.0.0.0", CODEX_LB_PORT: String(server.port) });
-  expect(await healthCommand(config, fetch)).toBe(0);
-});
-
-test("finds a service that took any free port by what it wrote into the data directory", async () => {
-  await using server = answering(200);
-  const config = settings({ CODEX_LB_PORT: "1" });
-  const holder = { pid: 1, sinceMs: 0, url: `http://0.0.0.0:${server.port}`, cliToken: null };
-  writeFileSync(join(config.dataDir, "codex-lb.pid"), JSON.stringify(holder));
-  expect(await healthCommand(config, fetch)).toBe(0);
+  for (const host of ["127.0.0.1", "0.0.0.0"]) {
+    expect(await healthCommand(dataDirOf(`http://${host}:${server.port}`), fetch)).toBe(0);
+  }
 });
 
 test("fails while the service is stopping", async () => {
   await using server = answering(503);
-  const config = settings({ CODEX_LB_PORT: String(server.port) });
-  expect(healthCommand(config, fetch)).rejects.toThrow("stopping");
+  expect(healthCommand(dataDirOf(server.url.origin), fetch)).rejects.toThrow("stopping");
 });
 
-test("fails when nothing listens, and says where it looked", async () => {
+test("fails while it starts, and where nothing ever ran", async () => {
+  expect(healthCommand(dataDirOf(null), fetch)).rejects.toThrow("No codex-lb runs on");
+  const { dataDir } = dataDirOf(null);
+  expect(healthCommand({ dataDir: join(dataDir, "none") }, fetch)).rejects.toThrow("No codex-lb runs on");
+});
+
+test("fails when what a killed service left behind is all there is, and says where it looked", async () => {
   const server = answering(200);
-  const config = settings({ CODEX_LB_PORT: String(server.port) });
+  const place = dataDirOf(server.url.origin);
   await server.stop(true);
-  expect(healthCommand(config, fetch)).rejects.toThrow(`http://127.0.0.1:${config.port}`);
+  expect(healthCommand(place, fetch)).rejects.toThrow(server.url.origin);
 });

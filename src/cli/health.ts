@@ -9,11 +9,13 @@ import { reachableUrl } from "./service.ts";
 const ANSWER_LIMIT_MS = 5_000;
 
 /** Resolves with exit code 0 when it answers that it is ready. Throws `not_running`, or `not_ready` while it stops. */
-export async function healthCommand(config: Config, fetch: Fetch): Promise<number> {
-  const scheme = config.tlsCertFile === null ? "http" : "https";
-  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  // The process's own word comes first: the port may have been given by a flag, or be any free one.
-  const url = reachableUrl(readHolder(config.dataDir)?.url ?? `${scheme}://${host}:${config.port}`);
+export async function healthCommand({ dataDir }: Pick<Config, "dataDir">, fetch: Fetch): Promise<number> {
+  // By the process's own word, not by the configured port: another service may have that one.
+  const listensOn = readHolder(dataDir)?.url ?? null;
+  if (listensOn === null) {
+    throw new CodedError("not_running", `No codex-lb runs on ${dataDir}. Start it with \`codex-lb serve\`.`);
+  }
+  const url = reachableUrl(listensOn);
   let response: Response;
   try {
     response = await fetch(`${url}/health/ready`, {
