@@ -270,14 +270,14 @@ export const SETTINGS = {
     names: ["CODEX_LB_OPENAI_API_KEY"],
     parser: secret,
     default: null,
-    doc: "An API key of yours for the API-key lane.",
+    doc: "An API key of yours at OpenAI: it serves, and is billed, while no account of the pool can. See `lanes` in the settings.",
     example: "sk-your-key",
   }),
   openAiBaseUrl: setting({
     names: ["CODEX_LB_OPENAI_BASE_URL"],
     parser: baseUrl,
     default: null,
-    doc: "Where the API-key lane sends its requests.",
+    doc: "Where that API key is used. Unset: `https://api.openai.com/v1`.",
     example: "https://api.openai.com/v1",
   }),
 };

@@ -35,6 +35,7 @@ import { createPool, type PooledAccount } from "./pool/pool.ts";
 import { createTokenKeeper } from "./pool/tokens.ts";
 import { createWaitingRoom } from "./pool/waiting.ts";
 import type { Ports } from "./ports.ts";
+import { createApiKeyLane, OPENAI_BASE_URL } from "./proxy/api-key-lane.ts";
 import { createBudgets } from "./proxy/budget.ts";
 import { createDrain } from "./proxy/drain.ts";
 import { createEngine } from "./proxy/engine.ts";
@@ -199,11 +200,15 @@ export async function createRuntime(
     nowMs: clock.now,
     keyName: (id) => keys.get(id)?.settings.name ?? null,
   });
-  const engine = live.watched(createEngine({ pool, tokens, waiting, clock, random, log, settings }));
+  const apiKeyLane = config.openAiApiKey && createApiKeyLane(config.openAiApiKey);
+  const engine = live.watched(
+    createEngine({ pool, tokens, waiting, clock, random, log, settings, apiKeyLane }),
+  );
   const attempt = createHttpAttempt({
     http,
     clock,
     upstreamBaseUrl: config.upstreamBaseUrl,
+    openAiBaseUrl: config.openAiBaseUrl ?? OPENAI_BASE_URL,
     connectTimeoutMs: config.upstreamConnectTimeoutMs,
     firstEventTimeoutMs: config.upstreamFirstEventTimeoutMs,
   });
@@ -353,6 +358,7 @@ export async function createRuntime(
     importer,
     jobs: accountJobs,
     settings: liveSettings,
+    apiKeyLaneConfigured: apiKeyLane !== null,
     prices: livePrices,
     accountUsage,
     live: feed,
@@ -406,7 +412,11 @@ export async function createRuntime(
         requestContext,
       }),
     ]),
-    socketRoutes: socketRoutes({ door, sockets, enabled: () => settings().websocketEnabled }),
+    socketRoutes: socketRoutes({
+      door,
+      sockets,
+      enabled: () => settings().websocketEnabled && !laneServes(),
+    }),
     application: application.handle,
     onError(error) {
       log.error("request failed", { error: error.message });
@@ -416,6 +426,12 @@ export async function createRuntime(
       );
     },
   });
+
+  /** The API-key lane is asked over HTTP: a client that came with a WebSocket now would only lose time. */
+  function laneServes(): boolean {
+    if (!apiKeyLane || !settings().lanes.apiKey) return false;
+    return pool.list().every(({ id }) => pool.whyNot(id, null) !== null);
+  }
 
   /** Begins with the time, so that rows of the log that come together lie together in its index. */
   function newRequestId(): string {

@@ -11,6 +11,7 @@ const PLAIN: ApiKeySettings = {
   enforcedServiceTier: null,
   assignedAccountIds: null,
   balanceEnabled: false,
+  apiKeyLaneAllowed: true,
   expiresAtMs: null,
 };
 const LIMIT = { limitType: "total_tokens", limitWindow: "weekly", maxValue: 1_000_000 };
@@ -29,6 +30,7 @@ describe("creating", () => {
       enforcedServiceTier: "fast",
       assignedAccountIds: [],
       balanceEnabled: true,
+      apiKeyLaneAllowed: false,
       expiresAt: "2027-01-31T12:00:00Z",
       limits: [LIMIT, { limitType: "cost_usd", limitWindow: "7d", maxValue: 1, modelFilter: "gpt-5.5" }],
     });
@@ -41,6 +43,7 @@ describe("creating", () => {
       enforcedServiceTier: "priority",
       assignedAccountIds: null,
       balanceEnabled: true,
+      apiKeyLaneAllowed: false,
       expiresAtMs: Date.UTC(2027, 0, 31, 12),
     });
     expect(limits).toEqual([

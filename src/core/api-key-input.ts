@@ -45,6 +45,7 @@ const DEFAULTS: Omit<ApiKeySettings, "name"> = {
   enforcedServiceTier: null,
   assignedAccountIds: null,
   balanceEnabled: false,
+  apiKeyLaneAllowed: true,
   expiresAtMs: null,
 };
 
@@ -65,6 +66,7 @@ function readField(parsed: KeyPatchInput, field: string, value: unknown): void {
       return;
     case "isActive":
     case "balanceEnabled":
+    case "apiKeyLaneAllowed":
       settings[field] = flag(value, field);
       return;
     case "allowedModels":

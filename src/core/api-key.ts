@@ -17,6 +17,8 @@ export interface ApiKeySettings {
   assignedAccountIds: string[] | null;
   /** Whether requests are charged against prepaid credit. */
   balanceEnabled: boolean;
+  /** Whether the operator's own API key at OpenAI may serve it when no account can. */
+  apiKeyLaneAllowed: boolean;
   /** null: never. */
   expiresAtMs: number | null;
 }

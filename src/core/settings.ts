@@ -38,6 +38,8 @@ export interface DashboardSettings {
   proxyAllowedOrigins: readonly string[];
   /** Model names on `/v1` that stand for others; the first rule that fits and whose model the pool has wins. */
   modelRules: readonly ModelRule[];
+  /** `apiKey`: the operator's own API key at OpenAI, when one is configured, serves while no account of the pool can. */
+  lanes: { readonly apiKey: boolean };
 }
 
 export const DEFAULT_SETTINGS: DashboardSettings = {
@@ -63,6 +65,7 @@ export const DEFAULT_SETTINGS: DashboardSettings = {
     { pattern: "claude-*haiku*", model: "gpt-5.4-mini" },
     { pattern: "claude-*", model: "gpt-5.5" },
   ],
+  lanes: { apiKey: true },
 };
 
 /** Each request of `/v1` walks them; nobody names more models than this. */
@@ -117,6 +120,12 @@ function isModelRule(value: unknown): boolean {
   );
 }
 
+function isLanes(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const entries = Object.entries(value);
+  return entries.length === 1 && entries[0]![0] === "apiKey" && typeof entries[0]![1] === "boolean";
+}
+
 const CHECKS: Record<keyof DashboardSettings, Check> = {
   stickyThreadsEnabled: boolean,
   preferEarlierResetAccounts: boolean,
@@ -142,10 +151,11 @@ const CHECKS: Record<keyof DashboardSettings, Check> = {
     Array.isArray(value) && value.length <= MAX_MODEL_RULES && value.every(isModelRule)
       ? null
       : `a list of at most ${MAX_MODEL_RULES} rules {"pattern":"claude-*","model":"gpt-5.5"}`,
+  lanes: (value) => (isLanes(value) ? null : 'an object like {"apiKey":true}'),
 };
 
 /** The fields that GET answers and PUT accepts back without storing them. A second factor is switched off with its code only. */
-const READ_ONLY = new Set(["totpRequiredOnLogin", "totpConfigured", "version"]);
+const READ_ONLY = new Set(["totpRequiredOnLogin", "totpConfigured", "apiKeyLaneConfigured", "version"]);
 
 /** `current` with the fields of `patch` (an object from outside). Throws CodedError `validation_error` (422) naming the field. */
 export function patchSettings(current: DashboardSettings, patch: unknown): DashboardSettings {

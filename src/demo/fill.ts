@@ -106,6 +106,7 @@ function putKey(
       enforcedServiceTier: null,
       assignedAccountIds: null,
       balanceEnabled: creditMicros !== null,
+      apiKeyLaneAllowed: true,
       expiresAtMs: expiresInMs === null ? null : nowMs + expiresInMs,
       createdAtMs,
       lastUsedAtMs: null,

@@ -22,6 +22,9 @@ const key = t.Partial(
     enforcedServiceTier: text("auto, default, flex or priority."),
     assignedAccountIds: t.Nullable(t.Array(t.String(), { description: "null or empty: every account." })),
     balanceEnabled: t.Boolean({ description: "Requests are charged to the prepaid credit in the ledger." }),
+    apiKeyLaneAllowed: t.Boolean({
+      description: "The operator's own API key at OpenAI may serve it when no account can. Default true.",
+    }),
     expiresAt: text("ISO 8601."),
     limits: t.Array(limit),
     resetUsage: t.Boolean({ description: "Every limit's window begins again now." }),

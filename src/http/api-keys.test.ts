@@ -69,6 +69,7 @@ describe("a new key", () => {
       ],
       usage: { requestCount: 0, totalTokens: 0, cachedInputTokens: 0, totalCostUsd: 0 },
       balanceEnabled: false,
+      apiKeyLaneAllowed: true,
       balance: null,
     });
     expect(await list()).toEqual([view]);

@@ -69,6 +69,7 @@ export interface ApplicationPorts
   newRequestId(): string;
   /** False while draining. */
   ready(): boolean;
+  apiKeyLaneConfigured: boolean;
 }
 
 export interface Application {
@@ -210,7 +211,14 @@ function createRoutes(ports: ApplicationPorts, askerOf: (request: Request) => As
     .use(requestLogRoutes({ requestLog, apiKeys }))
     .use(reportRoutes({ admin, rollups, apiKeys }))
     .use(apiKeyRoutes({ ...ports, admin, ledger: store.ledger, rollups }))
-    .use(settingsRoutes({ admin, settings: ports.settings, totpConfigured: ports.signIn.totpConfigured }))
+    .use(
+      settingsRoutes({
+        admin,
+        settings: ports.settings,
+        totpConfigured: ports.signIn.totpConfigured,
+        apiKeyLaneConfigured: ports.apiKeyLaneConfigured,
+      }),
+    )
     .use(firewallRoutes({ admin, settings: ports.settings, trustedProxies: ports.trustedProxies }))
     .use(
       dashboardAuthRoutes({ ...ports.signInParts, admin, signIn: ports.signIn, version, demo: ports.demo }),

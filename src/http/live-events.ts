@@ -1,6 +1,7 @@
 /** Makes the live feed's events out of what the pool and the engine do, at a pace that a page can follow. */
 import type { RequestRecord } from "../core/record.ts";
 import type { Pool, PooledAccount } from "../pool/pool.ts";
+import { accountIdOf } from "../proxy/api-key-lane.ts";
 import type { Engine, RoutedRequest } from "../proxy/engine.ts";
 import { statusView, windowViews } from "./account-views.ts";
 import { isoTime } from "./admin.ts";
@@ -59,7 +60,7 @@ export function createLiveEvents(ports: {
         if (!maybeShow(request)) return engine.route(request, attempt);
         tell(request, null);
         const routed = await engine.route(request, attempt);
-        if (routed.kind === "committed") tell(request, routed.lease.account.id);
+        if (routed.kind === "committed") tell(request, accountIdOf(routed.lease.account));
         return routed;
       },
     }),

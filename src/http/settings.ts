@@ -4,13 +4,20 @@ import type { DashboardSettings } from "../core/settings.ts";
 import type { LiveSettings } from "../pool/live-settings.ts";
 import type { Admin } from "./admin.ts";
 
-export function settingsRoutes(ports: { admin: Admin; settings: LiveSettings; totpConfigured(): boolean }) {
-  const { admin, settings, totpConfigured } = ports;
+export function settingsRoutes(ports: {
+  admin: Admin;
+  settings: LiveSettings;
+  totpConfigured(): boolean;
+  /** `CODEX_LB_OPENAI_API_KEY` is set. */
+  apiKeyLaneConfigured: boolean;
+}) {
+  const { admin, settings, totpConfigured, apiKeyLaneConfigured } = ports;
   const view = () => ({
     ...settings.get(),
     // A second factor that is set up is always asked for.
     totpRequiredOnLogin: totpConfigured(),
     totpConfigured: totpConfigured(),
+    apiKeyLaneConfigured,
     version: settings.version(),
   });
   return new Elysia({ prefix: "/api", detail: { tags: ["Settings"] } })

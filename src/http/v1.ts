@@ -149,7 +149,7 @@ function nothingHere(request: Request): Response {
   throw new CodedError(
     "not_found",
     PLATFORM_ONLY.test(path)
-      ? "codex-lb: accounts with a ChatGPT login cannot serve this call; only the API-key lane (CODEX_LB_OPENAI_API_KEY) could, or api.openai.com itself."
+      ? "codex-lb: accounts with a ChatGPT login cannot serve this call; an API key at api.openai.com can. The API-key lane of codex-lb takes responses and chat only."
       : `codex-lb: there is nothing at this path. Served are ${SERVED.join(", ")}.`,
     { status: 404 },
   );

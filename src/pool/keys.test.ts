@@ -59,6 +59,7 @@ const SETTINGS: ApiKeySettings = {
   enforcedServiceTier: null,
   assignedAccountIds: null,
   balanceEnabled: false,
+  apiKeyLaneAllowed: true,
   expiresAtMs: null,
 };
 

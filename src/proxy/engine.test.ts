@@ -36,7 +36,7 @@ function setUp({ perAccount = 8 } = {}) {
   });
   const waiting = createWaitingRoom(clock);
   pool.onRoom(() => waiting.room());
-  const engine = createEngine({ pool, tokens, waiting, clock, random, log, settings });
+  const engine = createEngine({ pool, tokens, waiting, clock, random, log, settings, apiKeyLane: null });
 
   function add(name: string, credentials: Credentials = login(name)) {
     return pool.put({ account: testAccount(name), credentials, windows: [], credits: null, models: null });
@@ -76,6 +76,7 @@ function request(fields: Partial<RoutedRequest> = {}): RoutedRequest {
     keys: [],
     keyId: null,
     allowedAccountIds: null,
+    mayUseApiKeyLane: false,
     client: createClient(),
     ...fields,
   };

@@ -17,6 +17,7 @@ import type { Lease, Pool, PooledAccount } from "../pool/pool.ts";
 import type { TokenKeeper } from "../pool/tokens.ts";
 import type { WaitingRoom } from "../pool/waiting.ts";
 import type { Clock, Log, Random } from "../ports.ts";
+import { type ApiKeyLane, accountIdOf, laneOf } from "./api-key-lane.ts";
 import { type ClientPresence, pause, unlessLeft } from "./client-presence.ts";
 import { lostOwner, ownedBy, turnStateOwnerOf } from "./ownership.ts";
 
@@ -33,6 +34,8 @@ export interface RoutedRequest {
   keyId: string | null;
   /** null: every account. */
   allowedAccountIds: ReadonlySet<string> | null;
+  /** The API-key lane may serve it when no account of the pool can. */
+  mayUseApiKeyLane: boolean;
   client: ClientPresence;
 }
 
@@ -87,6 +90,9 @@ interface Run<T> {
   failure: Failure | null;
 }
 
+/** Nobody can serve for longer than a pause: what the API-key lane is for. */
+const LANE_SERVES_AFTER: ReadonlySet<string> = new Set(["usage_limit_reached", "no_accounts"]);
+
 /** Enough to pass over several broken accounts; a request that met this many has a problem of its own. */
 const LIMITS: AttemptLimits = { maxAttempts: 12, maxElapsedMs: 120_000 };
 
@@ -98,6 +104,8 @@ export interface EnginePorts {
   random: Random;
   log: Log;
   settings(): DashboardSettings;
+  /** null: no API key is configured. */
+  apiKeyLane: ApiKeyLane | null;
 }
 
 export interface Engine {
@@ -177,6 +185,17 @@ export function createEngine(ports: EnginePorts): Engine {
     }
   }
 
+  function laneInstead(
+    request: RoutedRequest,
+    refusal: Refusal,
+    excluded: ReadonlySet<string>,
+  ): Lease | null {
+    const isOpen = request.mayUseApiKeyLane && settings().lanes.apiKey;
+    if (!isOpen || !LANE_SERVES_AFTER.has(refusal.code)) return null;
+    const lease = ports.apiKeyLane?.lease() ?? null;
+    return lease === null || excluded.has(lease.account.id) ? null : lease;
+  }
+
   function record(
     trace: Trace,
     account: PooledAccount,
@@ -184,7 +203,12 @@ export function createEngine(ports: EnginePorts): Engine {
     status: number | null,
     started: number,
   ): void {
-    trace.attempts.push({ accountId: account.id, outcome, status, ms: clock.monotonic() - started });
+    trace.attempts.push({
+      accountId: accountIdOf(account),
+      outcome,
+      status,
+      ms: clock.monotonic() - started,
+    });
   }
 
   /** Attempts on one account until one is the request's end; null: the next account is to be tried. */
@@ -213,7 +237,7 @@ export function createEngine(ports: EnginePorts): Engine {
         trace.connectMs = attempted.connectMs;
         if (attempted.kind === "committed") {
           record(trace, account, "relay", 200, started);
-          bind(request, account.id);
+          if (laneOf(account) === "pool") bind(request, account.id);
           return { kind: "committed", value: attempted.value, lease };
         }
         if (client.left()) {
@@ -323,7 +347,7 @@ export function createEngine(ports: EnginePorts): Engine {
       };
       let account: PooledAccount | null = null;
       for (;;) {
-        const lease = await acquire(request, how, trace);
+        let lease = await acquire(request, how, trace);
         if (request.client.left()) {
           lease?.release();
           return { kind: "left", account, trace };
@@ -331,7 +355,8 @@ export function createEngine(ports: EnginePorts): Engine {
         if (!lease) {
           const { failure } = run;
           const refusal = owned === null ? noAccount(request, trace, failure) : lostOwner(owned.key);
-          return { kind: "refused", refusal, account, failure, trace };
+          lease = laneInstead(request, refusal, how.excluded);
+          if (!lease) return { kind: "refused", refusal, account, failure, trace };
         }
         ({ account } = lease);
         let routed: Ending<T> | null = null;

@@ -8,6 +8,8 @@ import type { Clock, Timer } from "../ports.ts";
 import type { Origin, WireReply } from "../upstream/connection.ts";
 import { type Exchange, type Http1Client, parseOrigin } from "../upstream/http1.ts";
 import { TransportError } from "../upstream/transport-error.ts";
+import { laneOf } from "./api-key-lane.ts";
+import { plainBody } from "./client-request.ts";
 import type { AttemptContext, Attempted, ClientPresence, UpstreamAnswer } from "./engine.ts";
 
 /** An error body is read up to here; more of it says nothing new. */
@@ -55,6 +57,8 @@ export interface HttpAttemptPorts {
   http: Http1Client;
   clock: Clock;
   upstreamBaseUrl: string;
+  /** Of the API-key lane. */
+  openAiBaseUrl: string;
   connectTimeoutMs: number;
   firstEventTimeoutMs: number;
 }
@@ -67,18 +71,27 @@ export type HttpAttempt = (
 export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
   const { http, clock, connectTimeoutMs, firstEventTimeoutMs } = ports;
   const base = parseOrigin(ports.upstreamBaseUrl);
+  const openAi = parseOrigin(ports.openAiBaseUrl);
 
-  function originFor(account: PooledAccount): Origin {
+  function destination(account: PooledAccount, path: string): { origin: Origin; target: string } {
+    if (laneOf(account) === "api_key") {
+      return { origin: openAi.origin, target: openAi.path + path.replace(CODEX_PATH, "/") };
+    }
     const origin = account.routing?.origin ?? null;
-    return origin === null ? base.origin : parseOrigin(origin).origin;
+    return {
+      origin: origin === null ? base.origin : parseOrigin(origin).origin,
+      target: base.path + path,
+    };
   }
 
-  return async (request, context) => {
+  return async (asked, context) => {
     const { account } = context;
-    const origin = originFor(account);
+    const byApiKey = laneOf(account) === "api_key";
+    const request = byApiKey ? forOpenAi(asked) : asked;
+    const { origin, target } = destination(account, request.path);
     const head = upstreamHead({
       method: request.method,
-      target: base.path + request.path,
+      target,
       host: origin.host,
       headers: request.headers,
       identity: {
@@ -97,7 +110,7 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
       const reply = await exchange.reply;
       const attempted = await judge(request, reply, exchange, timeout);
       if (attempted.kind === "failed") exchange.cancel();
-      return attempted;
+      return byApiKey ? withoutOwner(attempted) : attempted;
     } catch (error) {
       exchange.cancel();
       if (!(error instanceof TransportError)) throw error;
@@ -194,6 +207,28 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
     const event = observer.earlyFailure() ?? (whole ? observer.lateFailure() : null);
     return event === null ? null : { ...NOTHING_SEEN, event };
   }
+}
+
+/** Of the Codex backend's paths, what OpenAI's API does not have. */
+const CODEX_PATH = /^\/codex\//;
+/** What names the organisation behind the API key: a client may neither choose nor learn it. */
+const OWNER = /^openai-(organization|project)$|^x-ratelimit-/;
+
+/** OpenAI's API takes plain bodies; Codex packs its own when it signs in with ChatGPT (UPSTREAM B.3). */
+function forOpenAi(request: HttpAttemptRequest): HttpAttemptRequest {
+  let encoding: string | null = null;
+  const headers: [string, string][] = [];
+  for (const [name, value] of request.headers) {
+    if (name.toLowerCase() === "content-encoding") encoding = value;
+    else if (!OWNER.test(name.toLowerCase())) headers.push([name, value]);
+  }
+  return { ...request, headers, body: request.body && plainBody(request.body, encoding) };
+}
+
+function withoutOwner(attempted: Attempted<CommittedReply>): Attempted<CommittedReply> {
+  const from = attempted.kind === "committed" ? attempted.value : attempted.answer;
+  if (from) from.headers = from.headers.filter(([name]) => !OWNER.test(name));
+  return attempted;
 }
 
 const TURN_STATE: ReadonlySet<string> = new Set(["x-codex-turn-state"]);

@@ -12,6 +12,7 @@ import {
 import type { ReplySummary } from "../core/reply-observer.ts";
 import { NO_USAGE, parseTokenUsage, type TokenUsage } from "../core/usage-tokens.ts";
 import type { PooledAccount } from "../pool/pool.ts";
+import { accountIdOf, laneOf } from "./api-key-lane.ts";
 import type { RequestFacts } from "./client-request.ts";
 import type { Trace } from "./engine.ts";
 
@@ -39,7 +40,6 @@ export interface RequestEnd {
   endedAt: number;
   firstTokenAt: number | null;
   upstreamTransport: Transport | null;
-  lane: Lane;
   /** To be counted when upstream confirmed no usage; null: then nothing is. */
   estimatedUsage: TokenUsage | null;
 }
@@ -57,6 +57,7 @@ export function requestRecord(input: {
   prices: PriceTable;
 }): RequestRecord {
   const { origin, facts, trace, account, summary, end, prices } = input;
+  const lane = laneOf(account);
   const confirmed = parseTokenUsage(summary?.usage);
   const tokens = confirmed ?? end.estimatedUsage ?? NO_USAGE;
   const model = summary?.model ?? (facts?.model || null);
@@ -80,8 +81,8 @@ export function requestRecord(input: {
     threadId: facts?.threadId ?? null,
     turnId: facts?.turnId ?? null,
     requestKind: facts?.requestKind ?? "other",
-    accountId: account?.id ?? null,
-    planType: account?.planType ?? null,
+    accountId: accountIdOf(account),
+    planType: lane === "pool" ? (account?.planType ?? null) : null,
     apiKeyId: origin.apiKeyId,
     apiKeyName: origin.apiKeyName,
     model,
@@ -89,9 +90,9 @@ export function requestRecord(input: {
     reasoningEffort: facts?.reasoningEffort ?? null,
     transport: origin.transport,
     upstreamTransport: end.upstreamTransport,
-    lane: end.lane,
+    lane,
     attempts: trace?.attempts ?? [],
-    selection: trace ? selectionRecord(trace) : null,
+    selection: trace ? selectionRecord(trace, lane) : null,
     status: end.status,
     errorCode: end.errorCode,
     errorMessage: end.errorMessage,
@@ -118,7 +119,7 @@ export function requestRecord(input: {
   };
 }
 
-function selectionRecord({ verdict, affinity }: Trace): SelectionRecord | null {
+function selectionRecord({ verdict, affinity }: Trace, lane: Lane): SelectionRecord | null {
   if (!verdict) return null;
   const candidates: CandidateRecord[] = verdict.ranking.map(({ id, score }) => ({
     accountId: id,
@@ -131,7 +132,7 @@ function selectionRecord({ verdict, affinity }: Trace): SelectionRecord | null {
   const why = affinity.kind === "none" ? verdict.reason : `${affinity.reason} ${verdict.reason}`;
   return {
     strategy: verdict.strategy,
-    reason: why,
+    reason: lane === "api_key" ? `${why} The API-key lane took it.` : why,
     candidates: candidates.slice(0, MAX_RECORDED_CANDIDATES),
   };
 }

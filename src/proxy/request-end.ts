@@ -15,7 +15,6 @@ export function endOf(fields: Partial<RequestEnd> & Pick<RequestEnd, "endedAt">)
     upstreamStatusCode: null,
     firstTokenAt: null,
     upstreamTransport: null,
-    lane: "pool",
     estimatedUsage: null,
     ...fields,
   };

@@ -13,6 +13,7 @@ import type { Clock } from "../ports.ts";
 import type { ReplyHeaders } from "./answers.ts";
 import type { Budget } from "./budget.ts";
 import { plainBody, type RequestFacts } from "./client-request.ts";
+import { laneOf } from "./api-key-lane.ts";
 import type { Drain } from "./drain.ts";
 import type { AttemptContext, Attempted, ClientPresence, Engine, Trace, UpstreamAnswer } from "./engine.ts";
 import type { CommittedReply, HttpAttempt } from "./http-attempt.ts";
@@ -71,6 +72,8 @@ export interface Ask {
   client: ClientPresence;
   bodyBytes: number;
   upstreamTransport: Transport;
+  /** A turn that every kind of upstream can take, and whose usage will be known. */
+  isTurn: boolean;
 }
 
 /** What must be known of a reply, whatever carries it. */
@@ -155,6 +158,7 @@ export function createServing(ports: ServePorts): Serving {
   });
 
   function noteReplyHead(account: PooledAccount, headers: Iterable<[string, string]>): void {
+    if (laneOf(account) !== "pool") return;
     const now = clock.now();
     const quota: [string, string][] = [];
     let seen = "";
@@ -175,7 +179,7 @@ export function createServing(ports: ServePorts): Serving {
   }
 
   function noteReplyEnd(account: PooledAccount, { observer }: ObservedReply, ask: Ask): void {
-    if (!observer) return;
+    if (!observer || laneOf(account) !== "pool") return;
     const model = ask.facts.model === "" ? null : ask.facts.model;
     const now = clock.now();
     const failure = readLateFailure(observer, account, model, now);
@@ -232,6 +236,7 @@ export function createServing(ports: ServePorts): Serving {
         keys: facts.keys,
         keyId: origin.apiKeyId,
         allowedAccountIds: caller.allowedAccountIds,
+        mayUseApiKeyLane: ask.isTurn && (caller.key?.settings.apiKeyLaneAllowed ?? true),
         client,
       },
       attempt,
@@ -282,7 +287,13 @@ export function createServing(ports: ServePorts): Serving {
     const { method, path, observe, whole } = request;
     try {
       return await route(
-        { ...request, client, bodyBytes: request.body?.byteLength ?? 0, upstreamTransport: "http" },
+        {
+          ...request,
+          client,
+          bodyBytes: request.body?.byteLength ?? 0,
+          upstreamTransport: "http",
+          isTurn: observe,
+        },
         (context) =>
           (request.attempt ?? attempt)({ method, path, client, observe, whole, ...form(context) }, context),
       );

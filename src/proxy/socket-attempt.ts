@@ -6,6 +6,7 @@ import { withoutSealedItems } from "../core/strip.ts";
 import type { PooledAccount } from "../pool/pool.ts";
 import type { Clock } from "../ports.ts";
 import { TransportError } from "../upstream/transport-error.ts";
+import { laneOf } from "./api-key-lane.ts";
 import type { AttemptContext, Attempted, ClientPresence } from "./engine.ts";
 import { type CommittedReply, type HttpAttempt, NOTHING_SEEN, readAnswer } from "./http-attempt.ts";
 import type { ObservedReply } from "./serve.ts";
@@ -99,7 +100,8 @@ export function createUpstream(ports: UpstreamPorts): Upstream {
     // An account that could not read the frame still holds the chain before it.
     const again = create.attempts++ > 0 && context.strip === create.stripped;
     create.stripped = context.strip;
-    const byHttp = speaksHttpOnly || bytes.byteLength > UPSTREAM_MAX_FRAME_BYTES;
+    const byHttp =
+      speaksHttpOnly || bytes.byteLength > UPSTREAM_MAX_FRAME_BYTES || laneOf(context.account) === "api_key";
     // What went wrong on a socket may still come out of it: a second attempt gets its own.
     if (link && (again || byHttp || link.account !== context.account || link.ended())) drop();
     if (create.chained && !link) {

@@ -216,7 +216,14 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     const { chained, metadata } = chainOf(bytes);
     const frame = { bytes, chained, metadata, client: holder, attempts: 0, stripped: false };
     const served = await serving.route<FrameReply>(
-      { caller, facts, client: holder, bodyBytes: bytes.byteLength, upstreamTransport: "websocket" },
+      {
+        caller,
+        facts,
+        client: holder,
+        bodyBytes: bytes.byteLength,
+        upstreamTransport: "websocket",
+        isTurn: facts.requestKind !== "prewarm",
+      },
       (context) => upstream.attempt(frame, context),
     );
     try {

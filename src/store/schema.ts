@@ -234,6 +234,8 @@ export const apiKeys = sqliteTable("api_keys", {
   assignedAccountIds: json<string[]>("assigned_account_ids"),
   /** Whether requests are charged against prepaid credit; the balance is the sum of the ledger. */
   balanceEnabled: bool("balance_enabled").notNull(),
+  /** Whether the operator's own API key at OpenAI may serve it when no account can. */
+  apiKeyLaneAllowed: bool("api_key_lane_allowed").notNull().default(true),
   expiresAtMs: integer("expires_at_ms"),
   createdAtMs: integer("created_at_ms").notNull(),
   lastUsedAtMs: integer("last_used_at_ms"),

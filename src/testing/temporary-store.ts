@@ -167,6 +167,7 @@ export function testKey(name: string, changes: Partial<ApiKeyRow> = {}): ApiKeyR
     enforcedServiceTier: null,
     assignedAccountIds: null,
     balanceEnabled: false,
+    apiKeyLaneAllowed: true,
     expiresAtMs: null,
     createdAtMs: 1,
     lastUsedAtMs: null,

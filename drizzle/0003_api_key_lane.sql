@@ -1,0 +1,1 @@
+ALTER TABLE `api_keys` ADD `api_key_lane_allowed` integer DEFAULT true NOT NULL;
