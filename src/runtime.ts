@@ -76,8 +76,10 @@ export interface RuntimeOptions {
   demo?: boolean;
 }
 
-/** Conversations remembered; at about 200 bytes each this is 20 MB at most. */
-const AFFINITY_CAPACITY = 100_000;
+/** Conversations remembered, of each kind of key; at about 200 bytes each this is 25 MB at most. */
+const AFFINITY_CAPACITY = 20_000;
+/** Which of two conversations was used last matters only when it was minutes ago. */
+const AFFINITY_ORDER_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** The prompt cache is worth something for about an hour; a session may be taken up again after lunch. A turn ends sooner. */
 const AFFINITY_TTL_MS: Record<AffinityKind, number> = {
@@ -121,6 +123,7 @@ export async function createRuntime(
     random,
     affinity: createAffinityMap({
       capacity: AFFINITY_CAPACITY,
+      orderWithinMs: AFFINITY_ORDER_MS,
       ttlMs: AFFINITY_TTL_MS,
       onBind(entry) {
         const row = affinityRow(entry, AFFINITY_TTL_MS);

@@ -107,76 +107,102 @@ export interface AffinityMap {
   size(): number;
 }
 
+type BoundEntry = AffinityEntry & {
+  /** When `onBind` was last told. */
+  toldMs: number;
+  /** When it was last put in order. */
+  orderedMs: number;
+};
+
 export function createAffinityMap(options: {
+  /** Entries of each kind. */
   capacity: number;
   ttlMs: Readonly<Record<AffinityKind, number>>;
+  /** How exact the order of use is: an entry used again within this time keeps its place. Default 0. */
+  orderWithinMs?: number;
   /** Told of a key that was bound to another account than before, or used again after an eighth of its life. */
   onBind?(entry: Readonly<AffinityEntry>): void;
 }): AffinityMap {
-  const { capacity, ttlMs, onBind } = options;
-  /** A Map keeps insertion order; re-inserting on use makes it least recently used first. */
-  const entries = new Map<string, AffinityEntry & { toldMs: number }>();
-  const byAccount = new Map<string, Set<string>>();
-  const idOf = ({ kind, key }: ConversationKey) => `${kind}:${key}`;
+  const { capacity, ttlMs, orderWithinMs = 0, onBind } = options;
+  /** By kind, so that many short-lived turn states push out no session. A Map keeps the order of insertion: of use, with re-insertion. */
+  const byKind = new Map<AffinityKind, Map<string, BoundEntry>>(
+    AFFINITY_KINDS.map((kind) => [kind, new Map()]),
+  );
+  const byAccount = new Map<string, Set<BoundEntry>>();
+  const entriesOf = (kind: AffinityKind) => byKind.get(kind)!;
   const isLive = (entry: AffinityEntry, nowMs: number) => nowMs - entry.lastUsedMs < ttlMs[entry.kind];
 
-  function remove(id: string) {
-    const entry = entries.get(id);
+  function remove(entry: BoundEntry | undefined) {
     if (entry === undefined) return;
-    entries.delete(id);
+    entriesOf(entry.kind).delete(entry.key);
     const owned = byAccount.get(entry.accountId)!;
-    owned.delete(id);
+    owned.delete(entry);
     if (owned.size === 0) byAccount.delete(entry.accountId);
   }
 
-  function insert(id: string, entry: AffinityEntry & { toldMs: number }) {
-    remove(id);
-    entries.set(id, entry);
+  function insert(entry: BoundEntry) {
+    const entries = entriesOf(entry.kind);
+    remove(entries.get(entry.key));
+    entries.set(entry.key, entry);
     const owned = byAccount.get(entry.accountId);
-    if (owned === undefined) byAccount.set(entry.accountId, new Set([id]));
-    else owned.add(id);
-    if (entries.size > capacity) remove(entries.keys().next().value!);
+    if (owned === undefined) byAccount.set(entry.accountId, new Set([entry]));
+    else owned.add(entry);
+    if (entries.size > capacity) remove(entries.values().next().value);
+  }
+
+  function use(entry: BoundEntry, nowMs: number) {
+    entry.lastUsedMs = nowMs;
+    if (nowMs - entry.orderedMs < orderWithinMs) return;
+    entry.orderedMs = nowMs;
+    const entries = entriesOf(entry.kind);
+    entries.delete(entry.key);
+    entries.set(entry.key, entry);
   }
 
   return {
-    get(key, nowMs) {
-      const id = idOf(key);
-      const entry = entries.get(id);
+    get({ kind, key }, nowMs) {
+      const entry = entriesOf(kind).get(key);
       if (entry === undefined) return null;
       if (!isLive(entry, nowMs)) {
-        remove(id);
+        remove(entry);
         return null;
       }
-      entry.lastUsedMs = nowMs;
-      entries.delete(id);
-      entries.set(id, entry);
+      use(entry, nowMs);
       return entry.accountId;
     },
     set({ kind, key }, accountId, nowMs) {
-      const id = idOf({ kind, key });
-      const known = entries.get(id);
-      const told = known?.accountId === accountId && nowMs - known.toldMs < ttlMs[kind] * TOLD_AFTER_SHARE;
-      const entry = { kind, key, accountId, lastUsedMs: nowMs, toldMs: told ? known.toldMs : nowMs };
-      insert(id, entry);
-      if (!told) onBind?.(entry);
+      let entry = entriesOf(kind).get(key);
+      if (entry?.accountId === accountId) {
+        use(entry, nowMs);
+        if (nowMs - entry.toldMs < ttlMs[kind] * TOLD_AFTER_SHARE) return;
+        entry.toldMs = nowMs;
+      } else {
+        entry = { kind, key, accountId, lastUsedMs: nowMs, toldMs: nowMs, orderedMs: nowMs };
+        insert(entry);
+      }
+      onBind?.(entry);
     },
     restore(old) {
-      for (const entry of old) insert(idOf(entry), { ...entry, toldMs: entry.lastUsedMs });
+      for (const { kind, key, accountId, lastUsedMs } of old) {
+        insert({ kind, key, accountId, lastUsedMs, toldMs: lastUsedMs, orderedMs: lastUsedMs });
+      }
     },
     countOf: (accountId) => byAccount.get(accountId)?.size ?? 0,
-    delete: (key) => remove(idOf(key)),
+    delete: ({ kind, key }) => remove(entriesOf(kind).get(key)),
     dropAccount(accountId, what = "conversations") {
-      const ids = [...(byAccount.get(accountId) ?? [])].filter(
-        (id) => what === "all" || !isOwnership(entries.get(id)!.kind),
+      const dropped = [...(byAccount.get(accountId) ?? [])].filter(
+        ({ kind }) => what === "all" || !isOwnership(kind),
       );
-      for (const id of ids) remove(id);
-      return ids.length;
+      for (const entry of dropped) remove(entry);
+      return dropped.length;
     },
     entries: (nowMs) =>
-      [...entries.values()]
+      [...byKind.values()]
+        .flatMap((entries) => [...entries.values()])
         .filter((entry) => isLive(entry, nowMs))
+        .toSorted((a, b) => a.lastUsedMs - b.lastUsedMs)
         .map(({ kind, key, accountId, lastUsedMs }) => ({ kind, key, accountId, lastUsedMs })),
-    size: () => entries.size,
+    size: () => [...byKind.values()].reduce((sum, entries) => sum + entries.size, 0),
   };
 }
 
