@@ -48,13 +48,15 @@ export function followReply(reply: CommittedReply, options: RelayOptions): Follo
   let drained = false;
   let ended = false;
 
-  const unregisterLeave = client.onLeave(() => {
-    reply.cancel();
-    end("client_left");
-  });
   const closeDrain = options.drain.open(() => {
     drained = true;
     reply.cancel();
+  });
+  // A client that left before this calls back while we register.
+  let unregisterLeave = () => {};
+  unregisterLeave = client.onLeave(() => {
+    reply.cancel();
+    end("client_left");
   });
 
   function end(how: RelayEnd): void {

@@ -5,6 +5,7 @@ import { asRecord, asText, type JsonRecord } from "../core/json-read.ts";
 import type { PoolIdentity } from "../core/windows-pool.ts";
 import type { Pool, PooledAccount } from "../pool/pool.ts";
 import type { Clock } from "../ports.ts";
+import { TransportError } from "../upstream/transport-error.ts";
 import { errorResponse } from "./answers.ts";
 import { readBody, readJsonBody, type RequestFacts, requestFacts } from "./client-request.ts";
 import { compactedReply, createCompactAttempt } from "./compact.ts";
@@ -94,15 +95,19 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
       body,
       contentEncoding: request.headers.get("content-encoding"),
       observe: false,
-      shape: makesFile ? { ...shape, reply: binding(shape, account) } : shape,
+      shape: makesFile ? { ...shape, reply: binding(shape, account, client) } : shape,
       attempt,
     });
   }
 
   /** Like `shape.reply`, and remembers to which account the new file belongs. */
-  function binding(shape: AnswerShape, account: () => PooledAccount | null): AnswerShape["reply"] {
+  function binding(
+    shape: AnswerShape,
+    account: () => PooledAccount | null,
+    client: ClientPresence,
+  ): AnswerShape["reply"] {
     return async (reply, headers, onEnd) => {
-      await readWhole(reply, MAX_FILE_REPLY_BYTES);
+      await readWhole(reply, MAX_FILE_REPLY_BYTES, client);
       const answer = parse(Buffer.concat(reply.held).toString("utf8"));
       const key = asText(answer?.file_id) ?? asText(answer?.id);
       const owner = account();
@@ -243,14 +248,22 @@ function kindOf(path: string): string {
   return "other";
 }
 
-/** Reads the rest of a small reply into what is held of it. */
-async function readWhole(reply: CommittedReply, maxBytes: number): Promise<void> {
+/** Reads the rest of a small reply into what is held of it, as far as it comes while the client is there. */
+async function readWhole(reply: CommittedReply, maxBytes: number, client: ClientPresence): Promise<void> {
+  const unregister = client.onLeave(() => reply.cancel());
   let total = 0;
-  while (total < maxBytes) {
-    const bytes = await reply.read();
-    if (bytes === null) return;
-    reply.held.push(bytes);
-    total += bytes.byteLength;
+  try {
+    while (total < maxBytes) {
+      const bytes = await reply.read();
+      if (bytes === null) return;
+      reply.held.push(bytes);
+      total += bytes.byteLength;
+    }
+  } catch (error) {
+    // Whoever relays the rest meets it again.
+    if (!(error instanceof TransportError)) throw error;
+  } finally {
+    unregister();
   }
 }
 
