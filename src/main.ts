@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type CommandLine, parseCommandLine, USAGE_ERROR } from "./cli/args.ts";
 import { helpText } from "./cli/help.ts";
 import type { AdminApi } from "./cli/service.ts";
+import { giveToOwner } from "./cli/ownership.ts";
 import { readConfig } from "./config.ts";
 import { CodedError } from "./core/errors.ts";
 import { createLog, type Ports, systemClock, systemRandom } from "./ports.ts";
@@ -47,6 +48,7 @@ async function run({ command, operands, options, switches }: CommandLine): Promi
     write: (line) => process.stderr.write(line),
   });
   for (const warning of warnings) log.warn(warning);
+  process.on("exit", () => giveToOwner(config.dataDir));
   const ports: Ports = { clock: systemClock, random: systemRandom, log, fetch };
   const json = switches.has("json");
   const url = options.url ?? null;
