@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { zstdCompressSync } from "node:zlib";
 import prices from "../data/prices.json" with { type: "json" };
 import { type RunningService, startService, TURN_BODY } from "../testing/running-service.ts";
+import { openSocketClient, until } from "../testing/socket-client.ts";
 
 interface KeyView {
   id: string;
@@ -189,6 +190,24 @@ describe("what upstream confirms no usage of", () => {
       expect(balance!.balanceMicros).toBe(1_000_000 - Math.round(entry.costUsd * 1e6));
     },
   );
+
+  test("so is one that closes its WebSocket in mid-turn", async () => {
+    const { id, bearer } = await createKey(tokenLimit(1_000_000));
+    service.simulator.addScript({
+      turn: { kind: "filled", events: 10_000, bytesPerEvent: 100 },
+      delivery: { gapMs: 1 },
+    });
+    const client = await openSocketClient(service.url, bearer);
+    client.create(TURN_BODY);
+    await client.next("response.output_text.delta");
+    await until("more came", () => client.texts.length > 100);
+    client.close();
+    const entry = await lastEntryOf(id);
+    expect(entry).toMatchObject({ status: "cancelled", costEstimated: true });
+    expect(entry.inputTokens).toBeGreaterThan(50);
+    expect(entry.outputTokens).toBeGreaterThan(100);
+    expect((await viewOf(id)).limits[0]!.currentValue).toBe(entry.tokens);
+  });
 
   test.each([
     ["/v1/images/generations", { prompt: "a cat" }, 1],

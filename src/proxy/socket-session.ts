@@ -75,7 +75,7 @@ const OF_THE_SESSION: ReadonlySet<string> = new Set([
 interface Relaying {
   served: Extract<Served<FrameReply>, { kind: "committed" }> & { reply: SocketReply };
   facts: RequestFacts;
-  times: RelayTimes;
+  times: Required<RelayTimes>;
   done(how: RelayEnd): void;
 }
 
@@ -127,12 +127,13 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     const { observer } = current.served.reply.holding;
     if (observer.wants(type)) observer.json(type, text);
     const wait = show(inItsForm(current, type, pooled(type, text)));
-    noteTimes(current);
+    noteTimes(current, text);
     if (observer.phase() === "ended") current.done("completed");
     return wait;
   }
 
-  function noteTimes({ served, times }: Relaying): void {
+  function noteTimes({ served, times }: Relaying, shown: string): void {
+    times.streamedBytes += shown.length;
     times.firstByteAt ??= clock.monotonic();
     if (times.firstTokenAt === null && served.reply.holding.observer.phase() !== "preamble")
       times.firstTokenAt = clock.monotonic();
@@ -271,7 +272,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     const current: Relaying = {
       served: { ...served, reply },
       facts,
-      times: { firstByteAt: null, firstTokenAt: null, endedAt: 0 },
+      times: { firstByteAt: null, firstTokenAt: null, endedAt: 0, streamedBytes: 0 },
       done(how) {
         if (ended) return;
         ended = true;
@@ -286,7 +287,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     const unregister = holder.onLeave(() => current.done(holder.revoked?.() ? "revoked" : "client_left"));
     for (const text of holding.held) {
       const wait = show(pooled(upstreamTypeOf(text), text));
-      noteTimes(current);
+      noteTimes(current, text);
       if (wait) await wait;
     }
     if (holding.observer.phase() === "ended") current.done("completed");
