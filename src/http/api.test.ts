@@ -362,6 +362,22 @@ const SCENARIOS: Scenario[] = [
     has: ['"routingStrategy":"fill_first"', '"version":1'],
   },
   {
+    name: "settings that are so already: no change, and no new version",
+    method: "PUT",
+    path: "/api/settings",
+    json: { routingStrategy: "fill_first", version: 1 },
+    status: 200,
+    has: ['"version":1'],
+  },
+  {
+    name: "a second factor that is not set up",
+    method: "PUT",
+    path: "/api/settings",
+    json: { totpRequiredOnLogin: true },
+    status: 422,
+    has: ['"param":"totpRequiredOnLogin"'],
+  },
+  {
     name: "a lost update",
     method: "PUT",
     path: "/api/settings",

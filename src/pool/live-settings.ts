@@ -31,7 +31,10 @@ export function createLiveSettings({ stored, save }: LiveSettingsPorts): LiveSet
     change(patch) {
       const before = settings;
       const after = patchSettings(before, patch);
-      const saved = save({ ...after }, expectedVersion(patch) ?? version);
+      const expected = expectedVersion(patch) ?? version;
+      // A script that puts back what it got must not make another's version an old one.
+      if (expected === version && Bun.deepEquals(before, after)) return { before, after };
+      const saved = save({ ...after }, expected);
       ({ version } = saved);
       settings = after;
       for (const listener of listeners) listener(after);
