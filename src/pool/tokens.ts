@@ -42,6 +42,8 @@ const MAX_PARALLEL_REFRESHES = 4;
 /** An issuer whose tokens live shorter than the margin above must not be asked before every request. */
 const PROACTIVE_PAUSE_MS = 60_000;
 
+const STOPPED: TokenState = { kind: "failed", code: "server_shutdown" };
+
 export interface TokenKeeperPorts {
   pool: Pool;
   clock: Clock;
@@ -68,19 +70,20 @@ export function createTokenKeeper({
   let stopping = false;
 
   async function turn(): Promise<void> {
-    if (running >= MAX_PARALLEL_REFRESHES) await new Promise<void>((resolve) => waiting.push(resolve));
-    running++;
+    if (running < MAX_PARALLEL_REFRESHES) running++;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
   }
+  /** The turn goes to whoever waits longest. */
   function done(): void {
-    running--;
-    waiting.shift()?.();
+    const next = waiting.shift();
+    if (next) next();
+    else running--;
   }
 
   /** Another holder of the same login may have rotated it: take what the file has before giving up. */
   function takeNewer(account: PooledAccount, used: ChatGptCredentials): boolean {
     const stored = reread(account.id);
-    if (stored?.kind !== "chatgpt" || stored.refreshToken === null) return false;
-    if (stored.refreshToken.reveal() === used.refreshToken?.reveal()) return false;
+    if (stored?.kind !== "chatgpt" || stored.refreshToken === null || isSameLogin(stored, used)) return false;
     pool.setCredentials(account.id, stored);
     return true;
   }
@@ -102,10 +105,12 @@ export function createTokenKeeper({
       };
     }
     const answer = await askIssuer(used, reason);
+    const current = pool.get(account.id)?.credentials;
+    if (!current) return { kind: "failed", code: "account_removed" };
+    // Somebody logged in again meanwhile: theirs is the newer login, and what became of this one says nothing of it.
+    if (!isSameLogin(current, used)) return { kind: "fresh" };
     switch (answer.kind) {
       case "refreshed":
-        // Somebody logged in again meanwhile: theirs is the newer login, this one is of no use any more.
-        if (pool.get(account.id)?.credentials !== used) return { kind: "fresh" };
         save(account.id, answer.credentials);
         pool.setCredentials(account.id, answer.credentials);
         refreshedAtMs.set(account.id, clock.now());
@@ -130,10 +135,11 @@ export function createTokenKeeper({
     if (!account) return Promise.resolve({ kind: "failed", code: "account_removed" });
     const running = inFlight.get(accountId);
     if (running) return running;
-    if (stopping) return Promise.resolve({ kind: "failed", code: "server_shutdown" });
+    if (stopping) return Promise.resolve(STOPPED);
     const run = (async (): Promise<TokenState> => {
       await turn();
       try {
+        if (stopping) return STOPPED;
         return await refreshOnce(account, reason);
       } catch (error) {
         log.error("rotated token could not be kept", { account: accountId, error: (error as Error).name });
@@ -176,4 +182,9 @@ export function createTokenKeeper({
       await Promise.allSettled(inFlight.values());
     },
   };
+}
+
+/** The refresh token is what is used up: the same login may have been imported again meanwhile. */
+function isSameLogin(one: Credentials, used: ChatGptCredentials): boolean {
+  return one.kind === "chatgpt" && one.refreshToken?.reveal() === used.refreshToken?.reveal();
 }
