@@ -73,6 +73,7 @@ export function createDoor(ports: DoorPorts): Door {
 
   return (request, client, transport = "http") => {
     const { key, refused } = identify(request, client);
+    if (refused === null) client.mayBeSilent?.();
     const route = pathOf(request.url);
     const userAgent = request.headers.get("user-agent");
     const caller = (): Caller => ({

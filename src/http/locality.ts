@@ -15,6 +15,8 @@ export interface Client {
   host: string;
   /** The connection comes from a reverse proxy whose headers are believed. */
   viaTrustedProxy: boolean;
+  /** For whom was let in: from now on the connection may be silent for any time. Absent within this process. */
+  mayBeSilent?(): void;
 }
 
 /** `peerIp` is the address of the connection itself. */

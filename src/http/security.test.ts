@@ -339,6 +339,43 @@ test("a body that stops coming is not waited for", async () => {
   await server.stop();
 });
 
+test("a connection on which nothing more is asked is let go, one that was let in stays", async () => {
+  const server = createHttpServer({
+    hostname: "127.0.0.1",
+    port: 0,
+    tls: null,
+    locate: createLocate({ trustedProxies: [], tls: false }),
+    proxyRoutes: [
+      {
+        method: "GET",
+        path: "/let-in",
+        handle(_, client) {
+          client.mayBeSilent!();
+          return new Response("in");
+        },
+      },
+    ],
+    socketRoutes: [],
+    idleTimeoutS: 2,
+    application: () => new Response("out"),
+    onError: () => new Response("", { status: 500 }),
+  });
+  const { url } = server.start();
+  const ask = (head: string) => raw({ url } as RunningService, head, { untilClosed: true });
+  let staying = true;
+  const stays = ask("GET /let-in HTTP/1.1\r\nHost: long.example.com\r\n\r\n").then((reply) => {
+    staying = false;
+    return reply;
+  });
+  const gone = ["", "GET /again HTTP/1.1\r\nX-Never"].map((next) =>
+    ask(`GET / HTTP/1.1\r\nHost: long.example.com\r\n\r\n${next}`),
+  );
+  for (const reply of await Promise.all(gone)) expect(reply).toEndWith("out");
+  expect(staying).toBe(true);
+  await server.stop();
+  expect(await stays).toEndWith("in");
+}, 20_000);
+
 test("each line of the threat table names tests that exist", () => {
   const root = join(import.meta.dir, "..", "..");
   const rows = readFileSync(join(root, "docs/security.md"), "utf8")

@@ -41,6 +41,8 @@ export interface HttpServerOptions {
   application(request: Request, client: Client): Promise<Response> | Response;
   /** How long the application's requests with a body may take until their answer begins. Default 120. */
   bodyTimeoutS?: number;
+  /** How long a stranger's connection may be silent. Default 120. */
+  idleTimeoutS?: number;
   onError(error: Error): Response;
 }
 
@@ -49,6 +51,9 @@ const MAX_REQUEST_BODY_BYTES = 1024 * 1024 * 1024;
 
 /** A hundred small files over a slow line take less; Bun measures from the head to the first byte of the answer. */
 const BODY_TIMEOUT_S = 120;
+
+/** Longer than reverse proxies keep their unused connections (nginx: 60 s): whoever closes first must not be us. */
+const IDLE_TIMEOUT_S = 120;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const exact = new Map<string, ProxyRoute>();
@@ -89,11 +94,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           hostname: options.hostname,
           port: options.port,
           ...(options.tls && { tls: readTls(options.tls) }),
-          // Streams may be silent for many minutes while a model thinks.
-          idleTimeout: 0,
+          // Or strangers could hold connections for nothing, and with them all that the system has.
+          idleTimeout: options.idleTimeoutS ?? IDLE_TIMEOUT_S,
           maxRequestBodySize: MAX_REQUEST_BODY_BYTES,
           fetch(request, bun) {
             const client = options.locate(request, bun.requestIP(request)?.address ?? "");
+            // Streams may be silent for many minutes while a model thinks.
+            client.mayBeSilent = () => bun.timeout(request, 0);
             if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
               const socket = sockets.get(pathOf(request.url));
               if (socket) return openSocket(socket, { request, client, bun });
