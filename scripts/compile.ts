@@ -1,6 +1,6 @@
 /** Compiles the program: the flags that every executable is built with, whoever it is for. */
 import { readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 export const ROOT = join(import.meta.dir, "..");
 
@@ -42,7 +42,9 @@ export function compile(outfile: string, libc: Libc, foreign?: ForeignPlatform):
     ? [`--target=${foreign.target}`, `--compile-executable-path=${foreign.executable}`]
     : [];
   bun([...FLAGS, `--define=CODEX_LB_LIBC="${libc}"`, ...platform, ...ENTRIES, `--outfile=${outfile}`]);
-  rmSync(`${outfile.replace(/\.exe$/, "")}.map`, { force: true }); // A second copy: the one that stack traces use is inside.
+  // Second copies: those that stack traces use are inside.
+  for (const map of [`${outfile.replace(/\.exe$/, "")}.map`, join(dirname(outfile), "writer-thread.js.map")])
+    rmSync(map, { force: true });
 }
 
 export function buildDashboard(): void {
