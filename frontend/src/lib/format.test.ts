@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ago, compact, duration, percent, span, usd, windowName, windowShort } from "./format.ts";
+import { ago, compact, duration, percent, requestUsd, span, usd, windowName, windowShort } from "./format.ts";
 
 function table<T extends unknown[]>(
   name: string,
@@ -31,7 +31,13 @@ table("dollars", usd, [
   [0.0029, "$0.0029"],
   [0.000_01, "<$0.0001"],
   [12_345.6, "$12,346"],
-  [-1.2, "-$1.20"],
+  [-1.2, "−$1.20"],
+]);
+table("the cost of a request", requestUsd, [
+  [0, "$0"],
+  [0.15, "$0.1500"],
+  [0.000_01, "<$0.0001"],
+  [2.345, "$2.35"],
 ]);
 table("percent", percent, [
   [0, "0%"],

@@ -33,10 +33,17 @@ const dollars = new Intl.NumberFormat(LOCALE, {
 /** $486.72; below a cent the digits that are there; from ten thousand on without cents. */
 export function usd(value: number): string {
   const size = Math.abs(value);
-  if (size >= 10_000) return dollars.format(value);
-  if (size >= 0.01 || size === 0) return cents.format(value);
-  if (size < 0.000_1) return value < 0 ? "−<$0.0001" : "<$0.0001";
-  return `${value < 0 ? "−" : ""}$${size.toFixed(4)}`;
+  const sign = value < 0 ? "−" : "";
+  if (size >= 10_000) return sign + dollars.format(size);
+  if (size >= 0.01 || size === 0) return sign + cents.format(size);
+  return sign + fine(size);
+}
+
+const fine = (size: number): string => (size < 0.000_1 ? "<$0.0001" : `$${size.toFixed(4)}`);
+
+/** What one request cost: below a dollar always with four digits, so that a column of them lines up and sums are seen to be right. */
+export function requestUsd(value: number): string {
+  return value === 0 ? "$0" : value < 1 ? fine(value) : usd(value);
 }
 
 export const MICROS_PER_USD = 1_000_000;

@@ -14,10 +14,13 @@ interface DialogProps {
   footer?: JSX.Element;
   width?: "narrow" | "wide";
   side?: boolean;
+  /** Which part gets the focus first, as a selector; default: the first that can have it. */
+  firstFocus?: string;
   children?: JSX.Element;
 }
 
 export function Dialog(props: DialogProps) {
+  let content: HTMLElement | undefined;
   const place = () =>
     props.side
       ? "enter-side inset-y-0 right-0 w-full max-w-[34rem] border-l sm:w-[92vw]"
@@ -27,6 +30,15 @@ export function Dialog(props: DialogProps) {
       <Part.Portal>
         <Part.Overlay class="fixed inset-0 z-40 bg-scrim" />
         <Part.Content
+          ref={(element: HTMLElement) => {
+            content = element;
+          }}
+          onOpenAutoFocus={(event) => {
+            const first = props.firstFocus && content?.querySelector<HTMLElement>(props.firstFocus);
+            if (!first) return;
+            event.preventDefault();
+            first.focus();
+          }}
           class={`fixed z-50 flex flex-col border-line bg-panel shadow-float outline-none ${place()}`}
         >
           <header class="border-b border-line py-3.5 pr-14 pl-5">

@@ -48,7 +48,7 @@ export function Section(props: {
 export function Facts(props: { children: JSX.Element; class?: string }) {
   return (
     <dl
-      class={`grid grid-cols-[minmax(7rem,auto)_minmax(0,1fr)] gap-x-4 gap-y-1.5 text-sm ${props.class ?? ""}`}
+      class={`grid grid-cols-[minmax(7rem,auto)_minmax(0,1fr)] items-baseline gap-x-4 gap-y-1.5 text-sm ${props.class ?? ""}`}
     >
       {props.children}
     </dl>

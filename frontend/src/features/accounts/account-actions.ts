@@ -81,11 +81,12 @@ export function setReserve(account: AccountSummary, reserveAtPercent: number | n
   });
 }
 
-export async function deleteAccount(account: AccountSummary): Promise<boolean> {
+/** `revoke`: its login ends at OpenAI as well; when that fails, the account stays. */
+export async function deleteAccount(account: AccountSummary, revoke: boolean): Promise<boolean> {
   const done = await change<AccountSummary[]>({
     queryKey: accountsQuery.queryKey,
     update: (accounts) => accounts.filter((one) => one.accountId !== account.accountId),
-    send: () => api.delete(path(account)),
+    send: () => api.delete(path(account) + (revoke ? "?revoke=true" : "")),
     done: words.done.deleted(nameOf(account)),
   });
   void queryClient.invalidateQueries({ queryKey: ["overview"] });

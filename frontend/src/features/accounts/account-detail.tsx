@@ -6,7 +6,14 @@ import Pause from "lucide-solid/icons/pause";
 import Play from "lucide-solid/icons/play";
 import Radar from "lucide-solid/icons/radar";
 import { createMemo, createSignal, For, Show } from "solid-js";
-import { featureWindows, leftNow, leftTone, nameOf, planWindows } from "../../lib/account-view.ts";
+import {
+  featureWindows,
+  leftNow,
+  leftTone,
+  nameOf,
+  needsPerson,
+  planWindows,
+} from "../../lib/account-view.ts";
 import type { AccountSummary, AccountTrends, QuotaWindow, TokenState } from "../../lib/api-types.ts";
 import { now } from "../../lib/clock.ts";
 import { compact, count, date, ms, percent, planName, usd, windowName } from "../../lib/format.ts";
@@ -59,11 +66,11 @@ function Detail(props: { account: AccountSummary }) {
       <Block title={d.trend}>
         <Trend account={props.account} />
       </Block>
-      <div class="grid divide-line max-xl:divide-y xl:grid-cols-2 xl:divide-x">
+      <div class="grid grid-cols-1 divide-line max-xl:divide-y xl:grid-cols-2 xl:divide-x">
         <Use account={props.account} />
         <Login account={props.account} />
       </div>
-      <div class="grid divide-line max-xl:divide-y xl:grid-cols-2 xl:divide-x">
+      <div class="grid grid-cols-1 divide-line max-xl:divide-y xl:grid-cols-2 xl:divide-x">
         <Block title={d.routing}>
           <Writes>
             <RoutingForm account={props.account} />
@@ -136,7 +143,7 @@ function BigWindow(props: { account: AccountSummary; window: QuotaWindow; featur
       </div>
       <Bar
         percent={left()}
-        tone={leftTone(left())}
+        tone={props.account.status === "paused" || needsPerson(props.account) ? "idle" : leftTone(left())}
         class="!h-2"
         markPercent={props.account.reserveAtPercent ? 100 - props.account.reserveAtPercent : null}
         label={accountWords.windowLabel(name(), nameOf(props.account), percent(left()))}

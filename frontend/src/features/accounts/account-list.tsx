@@ -187,7 +187,7 @@ function TableRow(props: { account: AccountSummary }) {
         />
         <PlanLine account={props.account} />
       </div>
-      <div role="cell">
+      <div role="cell" class="flex items-center">
         <StatusSign status={props.account.status} reason={props.account.statusReason} />
       </div>
       <div role="cell" class="min-w-0 max-lg:order-last max-lg:basis-full">

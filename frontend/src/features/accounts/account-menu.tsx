@@ -14,7 +14,7 @@ import { attempt } from "../../lib/changes.ts";
 import { accountsQuery, queryClient } from "../../lib/queries.ts";
 import { accounts as words } from "../../lib/strings.ts";
 import { Confirm } from "../../ui/dialog.tsx";
-import { TextField } from "../../ui/field.tsx";
+import { Check, TextField } from "../../ui/field.tsx";
 import { ActionMenu } from "../../ui/menu.tsx";
 import { toast } from "../../ui/toast.tsx";
 import { deleteAccount, setPaused } from "./account-actions.ts";
@@ -108,8 +108,9 @@ function ExportDialog(props: DialogProps) {
 
 function DeleteDialog(props: DialogProps) {
   const navigate = useNavigate();
+  const [revoke, setRevoke] = createSignal(false);
   const run = async () => {
-    const done = await deleteAccount(props.account);
+    const done = await deleteAccount(props.account, revoke());
     if (done) navigate("/accounts");
     return done;
   };
@@ -124,6 +125,17 @@ function DeleteDialog(props: DialogProps) {
     >
       <p class="private font-[550] text-ink">{nameOf(props.account)}</p>
       <p>{words.deleteDialog.body}</p>
+      <Check
+        class="!items-start"
+        checked={revoke()}
+        onChange={setRevoke}
+        label={
+          <span>
+            <span class="font-[550] text-ink">{words.deleteDialog.revoke}</span>
+            <span class="block text-xs">{words.deleteDialog.revokeHint}</span>
+          </span>
+        }
+      />
     </Confirm>
   );
 }

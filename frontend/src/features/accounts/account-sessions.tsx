@@ -32,7 +32,7 @@ export function HeldSessions(props: { account: AccountSummary }) {
       aside={
         <Show when={held().length > 0}>
           <Writes>
-            <Button small look="quiet" onClick={() => void release()}>
+            <Button small look="quiet" class="-my-1" onClick={() => void release()}>
               {words.detail.release}
             </Button>
           </Writes>
@@ -43,8 +43,11 @@ export function HeldSessions(props: { account: AccountSummary }) {
         <ul class="flex flex-col gap-1.5 text-sm">
           <For each={held().slice(0, SHOWN)}>
             {(session) => (
-              <li class="flex items-baseline justify-between gap-3">
-                <code class="truncate font-mono text-xs">{session.id}</code>
+              <li class="flex items-baseline gap-3">
+                <span class="w-24 shrink-0 text-xs text-ink-2">{session.kind.replaceAll("_", " ")}</span>
+                <code class="min-w-0 flex-1 truncate font-mono text-xs">
+                  {session.id.replace(`${session.kind}:`, "")}
+                </code>
                 <span class="shrink-0 text-xs text-ink-3">
                   <Ago at={session.lastUsedAt} />
                 </span>

@@ -42,6 +42,7 @@ export function AddAccount(props: AddAccountProps) {
     <Dialog
       open={props.way !== null}
       onClose={close}
+      firstFocus="input:checked"
       title={props.again ? d.againTitle : d.title}
       description={props.again ? d.againBody(nameOf(props.again)) : undefined}
     >

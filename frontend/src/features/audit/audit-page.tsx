@@ -1,14 +1,16 @@
 /** The audit log, the latest first. */
 import { useSearchParams } from "@solidjs/router";
-import { useInfiniteQuery } from "@tanstack/solid-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/solid-query";
 import { createMemo, For, Show } from "solid-js";
 import { api, withQuery } from "../../lib/api.ts";
-import type { AuditEntry, AuditPage as Page } from "../../lib/api-types.ts";
+import type { AccountSummary, AuditEntry, AuditPage as Page } from "../../lib/api-types.ts";
 import { clockSeconds, date, exact } from "../../lib/format.ts";
+import { accountsQuery, dataOf } from "../../lib/queries.ts";
 import { audit as words } from "../../lib/strings.ts";
 import { Button } from "../../ui/button.tsx";
 import { SelectField } from "../../ui/field.tsx";
 import { PageHead } from "../../ui/page.tsx";
+import { AccountName } from "../accounts/account-parts.tsx";
 import { Empty, ErrorNote, SkeletonRows } from "../../ui/states.tsx";
 
 const PAGE_SIZE = 50;
@@ -27,6 +29,10 @@ export default function AuditPage() {
   }));
   const entries = createMemo(() =>
     log.isPending ? [] : (log.data?.pages ?? []).flatMap((page) => page.logs),
+  );
+  const accounts = useQuery(() => accountsQuery);
+  const byId = createMemo(
+    () => new Map((dataOf(accounts) ?? []).map((account) => [account.accountId, account])),
   );
   const days = createMemo(() => Map.groupBy(entries(), (entry) => date(Date.parse(entry.at))));
   // Those seen so far: the log does not tell its actions, and nobody filters by one that never happened.
@@ -67,7 +73,9 @@ export default function AuditPage() {
                   {day}
                 </h2>
                 <ul>
-                  <For each={list}>{(entry) => <Entry entry={entry} />}</For>
+                  <For each={list}>
+                    {(entry) => <Entry entry={entry} accountOf={(id) => byId().get(id)} />}
+                  </For>
                 </ul>
               </section>
             )}
@@ -85,11 +93,15 @@ export default function AuditPage() {
   );
 }
 
-/** `account.import` → "account: import". */
-const actionText = (action: string) => action.replace(".", ": ").replaceAll("_", " ");
+/** `account.import` → "Account: import". */
+const actionText = (action: string) => {
+  const text = action.replace(".", ": ").replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+};
 
-function Entry(props: { entry: AuditEntry }) {
+function Entry(props: { entry: AuditEntry; accountOf(id: string): AccountSummary | undefined }) {
   const at = () => Date.parse(props.entry.at);
+  const account = () => props.accountOf(props.entry.target ?? "");
   return (
     <li class="grid grid-cols-[4.5rem_minmax(0,1fr)] gap-x-3 gap-y-0.5 border-b border-line px-4 py-2 text-sm last:border-0 md:grid-cols-[4.5rem_12rem_minmax(0,1fr)_9rem_7rem]">
       <time datetime={props.entry.at} title={exact(at())} class="text-ink-3">
@@ -97,8 +109,11 @@ function Entry(props: { entry: AuditEntry }) {
       </time>
       <span class="font-[550]">{actionText(props.entry.action)}</span>
       <span class="min-w-0 break-words max-md:col-start-2">
-        <Show when={props.entry.target}>
-          {(target) => <code class="font-mono text-xs">{target()} </code>}
+        <Show
+          when={account()}
+          fallback={<Show when={props.entry.target}>{(target) => <span>{target()} </span>}</Show>}
+        >
+          {(known) => <AccountName account={known()} class="!inline-flex mr-2" />}
         </Show>
         <Show when={props.entry.details}>
           {(details) => <span class="text-xs text-ink-2">{detailsText(details())}</span>}
@@ -106,15 +121,17 @@ function Entry(props: { entry: AuditEntry }) {
       </span>
       <span class="text-ink-2 max-md:col-start-2 max-md:text-xs">
         {words.actors[props.entry.actor] ?? props.entry.actor}
+        <span class="text-ink-3 md:hidden"> · {props.entry.actorIp}</span>
       </span>
-      <span class="text-ink-3 max-md:col-start-2 max-md:text-xs">{props.entry.actorIp}</span>
+      <span class="text-ink-3 max-md:hidden">{props.entry.actorIp}</span>
     </li>
   );
 }
 
-/** `{field: {from, to}}` reads "field: from → to"; anything else as it is. */
+/** Without the id of a login flow, which nobody can look up anywhere. `{field: {from, to}}` reads "field: from → to"; anything else as it is. */
 function detailsText(details: Record<string, unknown>): string {
   return Object.entries(details)
+    .filter(([name]) => name !== "flowId")
     .map(([name, value]) => {
       if (typeof value === "object" && value !== null && "from" in value && "to" in value)
         return `${name}: ${plain(value.from)} → ${plain(value.to)}`;

@@ -22,7 +22,10 @@ export function ArrivalTick(props: { apiKey: ApiKey | undefined }) {
     if (entry.apiKeyId === (props.apiKey?.id ?? null)) setArrived(entry);
   });
   return (
-    <div class="sticky bottom-20 mt-6 rounded-lg shadow-float md:bottom-4 print:hidden" role="status">
+    <div
+      class="rounded-lg max-lg:sticky max-lg:bottom-4 max-lg:shadow-float max-md:bottom-20 lg:col-start-1 lg:row-start-2 print:hidden"
+      role="status"
+    >
       <Show
         when={arrived()}
         fallback={

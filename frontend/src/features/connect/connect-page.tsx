@@ -66,7 +66,7 @@ export default function ConnectPage() {
       <p class="mb-4 hidden text-sm print:block">
         {words.sheet(key()?.name ?? words.noKey)} · {date(Date.now())}
       </p>
-      <div class="grid items-start gap-6 lg:grid-cols-[17rem_minmax(0,1fr)] print:block">
+      <div class="grid grid-cols-1 items-start gap-6 lg:grid-cols-[17.5rem_minmax(0,1fr)] lg:grid-rows-[auto_1fr] lg:gap-y-4 print:block">
         <div class="panel flex flex-col gap-4 p-4 print:hidden">
           <div class="flex items-end gap-2">
             <SelectField
@@ -118,7 +118,7 @@ export default function ConnectPage() {
             onInput={(event) => setAddress(event.currentTarget.value)}
           />
         </div>
-        <div class="min-w-0">
+        <div class="min-w-0 lg:col-start-2 lg:row-span-2 lg:row-start-1">
           <SelectField
             label={words.client}
             class="mb-4 sm:hidden print:hidden"
@@ -181,8 +181,8 @@ export default function ConnectPage() {
               )}
             </For>
           </ol>
-          <ArrivalTick apiKey={key()} />
         </div>
+        <ArrivalTick apiKey={key()} />
       </div>
     </>
   );

@@ -192,7 +192,7 @@ function KeyRow(props: KeyTableProps & { apiKey: ApiKey }) {
         </A>
         <span class="truncate font-mono text-2xs text-ink-3">{key().keyPrefix}…</span>
       </div>
-      <div role="cell">
+      <div role="cell" class="flex items-center">
         <KeyStateSign apiKey={key()} />
       </div>
       <div role="cell" class="min-w-0 max-lg:order-last max-lg:basis-full">

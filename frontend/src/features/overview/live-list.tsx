@@ -5,7 +5,7 @@ import { createMemo, For, Show } from "solid-js";
 import { nameOf } from "../../lib/account-view.ts";
 import type { AccountSummary, RequestEntry } from "../../lib/api-types.ts";
 import { now } from "../../lib/clock.ts";
-import { compact, duration, span, usd } from "../../lib/format.ts";
+import { compact, duration, requestUsd, span } from "../../lib/format.ts";
 import { finished, type RunningRequest, running } from "../../lib/live.ts";
 import { dataOf, recentRequestsQuery } from "../../lib/queries.ts";
 import { overview as words } from "../../lib/strings.ts";
@@ -24,7 +24,9 @@ export function LiveList(props: { accounts: AccountSummary[] }) {
   const done = createMemo(() => {
     const seen = new Set(finished.map((entry) => entry.requestId));
     const older = (dataOf(recent)?.requests ?? []).filter((entry) => !seen.has(entry.requestId));
-    return [...finished, ...older].slice(0, SHOWN - Math.min(MAX_RUNNING, running.length));
+    return [...finished, ...older]
+      .toSorted((a, b) => endMs(b) - endMs(a))
+      .slice(0, SHOWN - Math.min(MAX_RUNNING, running.length));
   });
   return (
     <Section
@@ -89,9 +91,8 @@ function Who(props: { account: AccountSummary | undefined; fallback: string }) {
   );
 }
 
-/** The list is in the order in which requests ended. */
-const endOf = (entry: RequestEntry) =>
-  new Date(Date.parse(entry.requestedAt) + entry.latencyMs).toISOString();
+/** The list is in the order in which requests ended; the log gives them as they began. */
+const endMs = (entry: RequestEntry) => Date.parse(entry.requestedAt) + entry.latencyMs;
 
 function RunningRow(props: { entry: RunningRequest; account: AccountSummary | undefined }) {
   return (
@@ -114,7 +115,7 @@ function FinishedRow(props: { entry: RequestEntry; account: AccountSummary | und
         <RequestStatusSign status={props.entry.status} bare />
         <span class="truncate font-[550]">{props.entry.model}</span>
         <span class="text-right">
-          {compact(props.entry.tokens)} <span class="text-ink-3">· {usd(props.entry.costUsd)}</span>
+          {compact(props.entry.tokens)} <span class="text-ink-3">· {requestUsd(props.entry.costUsd)}</span>
         </span>
         <span class="col-start-2 flex min-w-0 gap-1 text-ink-3">
           <Show
@@ -126,7 +127,7 @@ function FinishedRow(props: { entry: RequestEntry; account: AccountSummary | und
           <Show when={props.entry.apiKeyName}>{(name) => <span class="truncate">· {name()}</span>}</Show>
         </span>
         <span class="text-right text-ink-3">
-          {duration(props.entry.latencyMs)} · <Ago at={endOf(props.entry)} />
+          {duration(props.entry.latencyMs)} · <Ago at={new Date(endMs(props.entry)).toISOString()} />
         </span>
       </A>
     </li>

@@ -41,12 +41,14 @@ export default function OverviewPage() {
         title={words.title}
         summary={<Show when={data()}>{(known) => <Sentence overview={known()} />}</Show>}
       >
-        <Segmented
-          label={words.timeframe}
-          value={timeframe()}
-          choices={TIMEFRAMES.map((value) => ({ value, label: words.timeframes[value] }))}
-          onChange={(value) => setParams({ timeframe: value }, { replace: true })}
-        />
+        <Show when={data()?.accounts.length !== 0}>
+          <Segmented
+            label={words.timeframe}
+            value={timeframe()}
+            choices={TIMEFRAMES.map((value) => ({ value, label: words.timeframes[value] }))}
+            onChange={(value) => setParams({ timeframe: value }, { replace: true })}
+          />
+        </Show>
       </PageHead>
       <Show when={overview.isError}>
         <ErrorNote error={overview.error} retry={() => void overview.refetch()} class="mb-4" />

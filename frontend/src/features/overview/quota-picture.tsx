@@ -75,7 +75,7 @@ function QuotaPicture(props: { window: PoolWindow; depletion: Depletion | null }
               <A
                 href={`/accounts/${one.account.accountId}`}
                 aria-label={`${accountWords.windowLabel(windowName(props.window.minutes), nameOf(one.account), percent(one.left))}, ${accountWords.status[one.account.status]}`}
-                class="group relative flex max-w-28 min-w-[2px] basis-0 flex-col justify-end bg-track/55 hover:bg-track"
+                class="group relative flex min-w-[2px] basis-0 flex-col justify-end bg-track/55 hover:bg-track"
                 style={{ "flex-grow": one.capacity }}
                 onPointerEnter={() => setPointed(one.account.accountId)}
                 onFocus={() => setPointed(one.account.accountId)}

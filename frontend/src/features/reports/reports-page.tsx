@@ -22,7 +22,7 @@ type Period = keyof typeof words.periods;
 const PERIODS: readonly Period[] = ["7", "30", "90", "month", "last"];
 const MEASURES: readonly Measure[] = ["costUsd", "tokens", "requests"];
 
-const shortUsd = (value: number) => (value >= 10 ? `$${Math.round(value)}` : usd(value));
+const shortUsd = (value: number) => (value >= 10 || value === 0 ? `$${Math.round(value)}` : usd(value));
 
 function datesOf(period: Period): { start_date: string; end_date: string } {
   const today = new Date();

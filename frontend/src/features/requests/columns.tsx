@@ -2,7 +2,7 @@
 import { type JSX, Show } from "solid-js";
 import type { AccountSummary, RequestEntry } from "../../lib/api-types.ts";
 import { nameOf } from "../../lib/account-view.ts";
-import { clockSeconds, compact, day, duration, exact, percent, usd } from "../../lib/format.ts";
+import { clockSeconds, compact, day, duration, exact, percent, requestUsd } from "../../lib/format.ts";
 import { remembered } from "../../lib/preferences.ts";
 import { requests as words } from "../../lib/strings.ts";
 import { RequestStatusSign } from "./request-status.tsx";
@@ -89,7 +89,7 @@ export const COLUMNS: Record<ColumnName, Column> = {
   cost: {
     width: "4.75rem",
     right: true,
-    cell: (entry) => `${entry.costEstimated ? "≈" : ""}${usd(entry.costUsd)}`,
+    cell: (entry) => `${entry.costEstimated ? "≈" : ""}${requestUsd(entry.costUsd)}`,
   },
   first: {
     width: "5rem",

@@ -5,7 +5,7 @@ import { For, Show } from "solid-js";
 import { nameOf } from "../../lib/account-view.ts";
 import { api } from "../../lib/api.ts";
 import type { AccountSummary, RequestEntry, RequestPage } from "../../lib/api-types.ts";
-import { count, duration, exact, percent, usd } from "../../lib/format.ts";
+import { count, duration, exact, percent, requestUsd } from "../../lib/format.ts";
 import { dataOf, requestsPath } from "../../lib/queries.ts";
 import { accountWords, requests as words } from "../../lib/strings.ts";
 import { Copyable } from "../../ui/code.tsx";
@@ -126,8 +126,13 @@ function AccountLabel(props: { id: string | null; accountOf: AccountOf }) {
 
 function Why(props: { entry: RequestEntry; accountOf: AccountOf }) {
   const d = words.drawer;
-  const worst = () =>
-    Math.max(1e-9, ...(props.entry.selection?.candidates ?? []).map((one) => one.score ?? 0));
+  const scores = () =>
+    (props.entry.selection?.candidates ?? []).flatMap(({ score, rejection }) =>
+      score === null || rejection ? [] : score,
+    );
+  const worst = () => Math.max(1e-9, ...scores());
+  // The chosen one comes first; a conversation outweighs the scores of the others.
+  const isLowest = () => (scores()[0] ?? 0) <= Math.min(...scores());
   return (
     <section>
       <Heading text={d.why} />
@@ -135,7 +140,7 @@ function Why(props: { entry: RequestEntry; accountOf: AccountOf }) {
         {(selection) => (
           <>
             <p class="mb-2 text-sm text-pretty">{selection().reason}</p>
-            <p class="mb-1 text-right text-xs text-ink-3">{d.score}</p>
+            <p class="mb-1 text-right text-xs text-ink-3">{isLowest() ? d.score : d.scoreStays}</p>
             <ol class="flex flex-col divide-y divide-line rounded-md border border-line text-xs">
               <For each={selection().candidates}>
                 {(candidate, index) => (
@@ -247,7 +252,7 @@ function Cost(props: { entry: RequestEntry }) {
                   </Show>
                 </td>
                 <td>{count(props.entry.tokens)}</td>
-                <td>{usd(cost().totalUsd)}</td>
+                <td>{requestUsd(cost().totalUsd)}</td>
               </tr>
             </tbody>
           </table>
@@ -267,7 +272,7 @@ function CostRow(props: { name: string; note?: string | undefined; tokens?: numb
         </Show>
       </td>
       <td>{props.tokens === undefined ? "" : count(props.tokens)}</td>
-      <td>{usd(props.usd)}</td>
+      <td>{requestUsd(props.usd)}</td>
     </tr>
   );
 }

@@ -1,8 +1,7 @@
 /** The rows of the log: a table where there is room, two lines per request where there is not. */
 import { createSignal, For, onCleanup, Show } from "solid-js";
-import { nameOf } from "../../lib/account-view.ts";
 import type { AccountSummary, RequestEntry } from "../../lib/api-types.ts";
-import { compact, duration, usd } from "../../lib/format.ts";
+import { compact, duration, requestUsd } from "../../lib/format.ts";
 import { requests as words } from "../../lib/strings.ts";
 import { VirtualList } from "../../ui/virtual-list.tsx";
 import { AccountCell, COLUMNS, chosen, LogTime, template } from "./columns.tsx";
@@ -137,11 +136,14 @@ function NarrowRow(props: RowProps) {
         {props.entry.model ?? "–"}
       </span>
       <span role="cell" class="text-right text-sm">
-        {compact(props.entry.tokens)} <span class="text-ink-3">· {usd(props.entry.costUsd)}</span>
+        {compact(props.entry.tokens)} <span class="text-ink-3">· {requestUsd(props.entry.costUsd)}</span>
       </span>
       <span role="cell" class="col-start-2 flex min-w-0 gap-1 text-ink-3">
-        <Show when={account()} fallback={<AccountCell entry={props.entry} account={undefined} />}>
-          {(known) => <span class={`truncate ${known().alias ? "" : "private"}`}>{nameOf(known())}</span>}
+        <Show
+          when={account()}
+          fallback={<span class="truncate">{props.entry.errorCode ?? props.entry.accountId ?? "–"}</span>}
+        >
+          {(known) => <AccountCell entry={props.entry} account={known()} />}
         </Show>
         <Show when={props.entry.apiKeyName}>{(name) => <span class="truncate">· {name()}</span>}</Show>
       </span>

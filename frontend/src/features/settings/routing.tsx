@@ -131,17 +131,17 @@ function ModelRules(props: { settings: Settings; rules: Rule[] }) {
         <div class="flex flex-col gap-2">
           <Index each={draft()}>
             {(rule, index) => (
-              <div class="flex flex-wrap items-center gap-2 text-sm">
+              <div class="flex items-center gap-2 text-sm max-sm:grid max-sm:grid-cols-[auto_minmax(0,1fr)_auto]">
                 <span class="text-ink-2">{w.pattern}</span>
                 <input
-                  class="control w-44 font-mono !text-xs"
+                  class="control font-mono !text-xs sm:w-44"
                   aria-label={w.pattern}
                   value={rule().pattern}
                   onInput={(event) => set(index, { pattern: event.currentTarget.value })}
                 />
                 <span class="text-ink-2">{w.model}</span>
                 <input
-                  class="control w-40 font-mono !text-xs"
+                  class="control font-mono !text-xs sm:w-40"
                   aria-label={w.model}
                   value={rule().model}
                   onInput={(event) => set(index, { model: event.currentTarget.value })}
@@ -151,6 +151,7 @@ function ModelRules(props: { settings: Settings; rules: Rule[] }) {
                   look="quiet"
                   icon={X}
                   label={w.removeRule}
+                  class="max-sm:col-start-3 max-sm:row-start-1"
                   onClick={() => setDraft(draft().filter((_, at) => at !== index))}
                 />
               </div>

@@ -63,8 +63,8 @@ function Banner(props: {
       class={`flex flex-wrap items-center gap-x-3 gap-y-1.5 border-b px-3 py-2 text-sm sm:px-5 lg:px-7 ${TONES[props.tone]}`}
     >
       <Dynamic component={props.icon} size={15} class="shrink-0" />
-      <span class="min-w-0 flex-1 basis-52 text-pretty">{props.text}</span>
-      {props.children}
+      <span class="min-w-0 flex-1 basis-64 text-pretty">{props.text}</span>
+      <span class="flex gap-2 empty:hidden max-sm:ml-6">{props.children}</span>
     </div>
   );
 }

@@ -123,7 +123,10 @@ export const accounts = {
   },
   deleteDialog: {
     title: "Delete this account?",
-    body: "It leaves the pool at once, and its tokens are erased. The request log keeps its history.",
+    body: "It leaves the pool at once, and its tokens are erased here. The request log keeps its history.",
+    revoke: "Also log it out at OpenAI",
+    revokeHint:
+      "Copies of this login elsewhere, for example in a Codex, end too. Otherwise they go on working.",
     action: "Delete account",
   },
   addDialog: {

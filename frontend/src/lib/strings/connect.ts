@@ -5,7 +5,7 @@ export const connect = {
   print: "Print hand-over sheet",
   sheet: (name: string) => `Access to codex-lb for ${name}`,
   key: "Key",
-  noKey: "Without a key (this machine only)",
+  noKey: "No key (this machine only)",
   newKey: "New key",
   secret: "The key itself",
   secretHint: "Shown once when it was made; paste it to fill it in below. It stays in this page.",

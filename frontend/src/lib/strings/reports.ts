@@ -31,12 +31,16 @@ export const reports = {
   worth: {
     title: "Against the plans",
     api: "On the API this would have cost",
-    plans: "The plans cost, for these days",
+    plans: (days: number) => `The plans cost, for ${days} days since the first request`,
     saved: (amount: string) => `${amount} less than on the API.`,
     more: (amount: string) => `${amount} more than on the API.`,
     times: (factor: string) => `The plans gave ${factor} times their price.`,
-    monthly: "Plans a month, in dollars",
-    hint: "From the plans of the accounts; put in what you really pay. Kept in this browser.",
+    monthly: "Your plans a month, in dollars",
+    assumed: "Plans a month, in dollars: assumed",
+    plan: (accounts: number, plan: string, price: number) => `${accounts} ${plan} at $${price}`,
+    assumption: (plans: string) =>
+      `An assumption from list prices of 2026 (${plans}), not your bill. Put in what you really pay; it stays in this browser.`,
+    hint: "What you put in. Empty it to go back to the assumption from list prices.",
   },
   sums: {
     cost: "Cost at list price",

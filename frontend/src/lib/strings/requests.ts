@@ -68,6 +68,7 @@ export const requests = {
     phases: { queue: "Queue", select: "Select", connect: "Connect", first: "First token", stream: "Stream" },
     why: "Why this account?",
     score: "score, the lowest wins",
+    scoreStays: "score; keeping the conversation together outweighs it",
     chosen: "chosen",
     noSelection: "This request never got as far as choosing an account.",
     attempts: "Attempts",
