@@ -1,5 +1,5 @@
 /** Compiles the program: the flags that every executable is built with, whoever it is for. */
-import { readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 export const ROOT = join(import.meta.dir, "..");
@@ -42,9 +42,9 @@ export function compile(outfile: string, libc: Libc, foreign?: ForeignPlatform):
     ? [`--target=${foreign.target}`, `--compile-executable-path=${foreign.executable}`]
     : [];
   bun([...FLAGS, `--define=CODEX_LB_LIBC="${libc}"`, ...platform, ...ENTRIES, `--outfile=${outfile}`]);
-  // Second copies: those that stack traces use are inside.
-  for (const map of [`${outfile.replace(/\.exe$/, "")}.map`, join(dirname(outfile), "writer-thread.js.map")])
-    rmSync(map, { force: true });
+  // Second copies: the source maps that stack traces use are inside.
+  const folder = dirname(outfile);
+  for (const name of readdirSync(folder).filter((file) => file.endsWith(".map"))) rmSync(join(folder, name));
 }
 
 export function buildDashboard(): void {

@@ -93,6 +93,7 @@ describe("built from here", () => {
         // macOS runs nothing on Apple silicon whose signature does not hold; Bun signs what it builds.
         if (target.name === "darwin-arm64") expect(brokenPages(bytes)).toBe(0);
         rmSync(path);
+        expect(readdirSync(output)).toEqual([]);
       },
     );
   }
