@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { createHttpServer } from "./server.ts";
+import { createHttpServer, pathOf } from "./server.ts";
 import { createLocate } from "./locality.ts";
 import { type RunningService, startService, TURN_BODY } from "../testing/running-service.ts";
 import { BEHIND_PROXY, createVisitor, NO_ADMIN_TOKEN, type Visitor } from "../testing/visitor.ts";
@@ -357,23 +357,29 @@ test("a connection on which nothing more is asked is let go, one that was let in
     ],
     socketRoutes: [],
     idleTimeoutS: 2,
-    application: () => new Response("out"),
+    application: (request) => (pathOf(request.url) === "/events" ? events() : new Response("out")),
     onError: () => new Response("", { status: 500 }),
   });
+  const events = () =>
+    new Response(new ReadableStream({ start: (controller) => controller.enqueue("data: 1\n\n") }), {
+      headers: { "content-type": "text/event-stream" },
+    });
   const { url } = server.start();
   const ask = (head: string) => raw({ url } as RunningService, head, { untilClosed: true });
-  let staying = true;
-  const stays = ask("GET /let-in HTTP/1.1\r\nHost: long.example.com\r\n\r\n").then((reply) => {
-    staying = false;
+  let staying = 2;
+  const stays = ["/let-in", "/events"].map(async (path) => {
+    const reply = await ask(`GET ${path} HTTP/1.1\r\nHost: long.example.com\r\n\r\n`);
+    staying--;
     return reply;
   });
-  const gone = ["", "GET /again HTTP/1.1\r\nX-Never"].map((next) =>
-    ask(`GET / HTTP/1.1\r\nHost: long.example.com\r\n\r\n${next}`),
-  );
-  for (const reply of await Promise.all(gone)) expect(reply).toEndWith("out");
-  expect(staying).toBe(true);
+  const silent = (next: string) => ask(`GET / HTTP/1.1\r\nHost: long.example.com\r\n\r\n${next}`);
+  expect(await silent("")).toEndWith("out");
+  expect(await silent("GET /again HTTP/1.1\r\nX-Never")).toEndWith("out");
+  expect(staying).toBe(2);
   await server.stop();
-  expect(await stays).toEndWith("in");
+  const [letIn, listening] = await Promise.all(stays);
+  expect(letIn).toEndWith("in");
+  expect(listening).toContain("data: 1");
 }, 20_000);
 
 test("each line of the threat table names tests that exist", () => {

@@ -87,6 +87,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     return new Response("This is no WebSocket handshake.", { status: 400 });
   }
 
+  async function fromApplication(request: Request, client: Client): Promise<Response> {
+    const response = await options.application(request, client);
+    // Bun does not take what is sent for a sign of life.
+    if (response.headers.get("content-type")?.startsWith("text/event-stream")) client.mayBeSilent?.();
+    return response;
+  }
+
   return {
     start() {
       try {
@@ -109,7 +116,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
             if (route) return route.handle(request, client);
             // Whoever sends a body drop by drop is let go; on the proxy's paths the door comes before the body.
             if (request.body !== null) bun.timeout(request, options.bodyTimeoutS ?? BODY_TIMEOUT_S);
-            return options.application(request, client);
+            return fromApplication(request, client);
           },
           error: options.onError,
           websocket: {
