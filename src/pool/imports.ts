@@ -2,7 +2,7 @@
 import { CodedError } from "../core/errors.ts";
 import { readAuthJson, type ChatGptLogin } from "../core/credentials.ts";
 import type { Account, AccountIdentity, Credentials } from "../core/account.ts";
-import { newAccount } from "../core/new-account.ts";
+import { broughtUpToDate, newAccount } from "../core/new-account.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Clock } from "../ports.ts";
 import type { Pool, PooledAccount } from "./pool.ts";
@@ -16,8 +16,8 @@ export type TokenOwner =
 export interface LoginImporterPorts {
   pool: Pool;
   clock: Clock;
-  /** Durable when it returns. What people set on an existing account stays. */
-  save(account: Account, credentials: Credentials): { account: Account; created: boolean };
+  /** Durable when it returns. What people set on an existing account stays; answers what is stored now. */
+  save(account: Account, credentials: Credentials): { account: Account; credentials: Credentials };
   whoami(token: Secret): Promise<TokenOwner>;
   /** True: a login that is already in the pool is refused instead of brought up to date. */
   withoutOverwrite(): boolean;
@@ -46,8 +46,9 @@ export function createLoginImporter(ports: LoginImporterPorts): LoginImporter {
     }
     const saved = ports.save(account, credentials);
     const pooled = pool.put({
-      account: saved.account,
-      credentials,
+      // The pool knows of its states before they are stored.
+      account: known ? broughtUpToDate(known, saved.account) : saved.account,
+      credentials: saved.credentials,
       windows: known?.windows ?? [],
       credits: known?.credits ?? null,
       models: known?.models ?? null,

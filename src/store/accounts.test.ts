@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Credentials } from "../core/account.ts";
 import { Secret } from "../core/secret.ts";
 import {
   createTemporaryStore,
@@ -41,7 +42,7 @@ describe("accounts", () => {
       stateReason: "login expired",
       stateUntilMs: null,
     });
-    const again = accounts.put(
+    const { credentials, ...again } = accounts.put(
       { ...testAccount("a"), planType: "pro", createdAtMs: 99 },
       testCredentials("a2"),
     );
@@ -56,7 +57,25 @@ describe("accounts", () => {
       },
     });
     expect(accounts.get("acc_a")).toEqual(again.account);
+    expect(revealed(credentials.accessToken)).toBe("access-a2");
     expect(revealed(accounts.readCredentials("acc_a")?.accessToken)).toBe("access-a2");
+  });
+
+  test("a second import keeps the pause, the end of the quota, and tokens that were renewed since", () => {
+    home = createTemporaryStore();
+    const { accounts } = home.store;
+    const older = { ...testCredentials("older"), lastRefreshAtMs: 499 } as Credentials;
+    for (const state of ["paused", "rate_limited", "quota_exceeded"] as const) {
+      accounts.put(testAccount(state), testCredentials("renewed"));
+      const change = { state, stateReason: "a reason", stateUntilMs: 2_000 };
+      accounts.setState(`acc_${state}`, change);
+      expect(accounts.put(testAccount(state), older).account).toMatchObject(change);
+      expect(revealed(accounts.readCredentials(`acc_${state}`)?.accessToken)).toBe("access-renewed");
+    }
+    accounts.put(testAccount("a"), testCredentials("renewed"));
+    accounts.setState("acc_a", { state: "reauth_required", stateReason: "ended", stateUntilMs: null });
+    expect(accounts.put(testAccount("a"), older).account.state).toBe("active");
+    expect(revealed(accounts.readCredentials("acc_a")?.accessToken)).toBe("access-older");
   });
 
   test("rotated tokens replace the old ones, and are refused for a deleted account", () => {

@@ -1,6 +1,7 @@
 /** Accounts and their tokens. Every write is on disk before it returns: a login that was accepted is never lost. */
 import { eq, getTableColumns } from "drizzle-orm";
 import type { Account, AccountState, Credentials } from "../core/account.ts";
+import { broughtUpToDate, newerTokens } from "../core/new-account.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Connection } from "./connection.ts";
 import { accountCredits, accounts, affinity, credentials, windowHistory, windowSnapshots } from "./schema.ts";
@@ -101,26 +102,30 @@ export function createAccountStore(connection: Connection, box: SecretBox) {
     orm.insert(credentials).values(row).onConflictDoUpdate({ target: credentials.accountId, set: row }).run();
   }
 
+  /** The tokens as they are on disk now; null when the account is gone or they cannot be read. */
+  function readCredentials(id: string): Credentials | null {
+    const row = orm.select().from(credentials).where(eq(credentials.accountId, id)).get();
+    return row ? fromRow(row) : null;
+  }
+
   return {
     /**
-     * Inserts the account, or brings the one with the same id up to date, with its tokens. What people set on an existing
-     * account (alias, routing policy, reserve) and its age stay; state and facts are taken from `account`.
+     * Inserts the account, or brings the one with the same id up to date (`broughtUpToDate`), with the newer of the tokens. Answers
+     * what is stored now.
      */
-    put(account: Account, tokens: Credentials): { account: Account; created: boolean } {
+    put(
+      account: Account,
+      tokens: Credentials,
+    ): { account: Account; credentials: Credentials; created: boolean } {
       return durably(() => {
         const existing = orm.select().from(accounts).where(eq(accounts.id, account.id)).get();
-        const merged: Account = existing
-          ? {
-              ...account,
-              alias: existing.alias,
-              routingPolicy: existing.routingPolicy,
-              reserveAtPercent: existing.reserveAtPercent,
-              createdAtMs: existing.createdAtMs,
-            }
-          : account;
+        const known = existing ? readCredentials(account.id) : null;
+        const merged = existing ? broughtUpToDate(existing, account) : account;
+        const kept =
+          existing && known ? newerTokens({ account: existing, credentials: known }, tokens) : tokens;
         orm.insert(accounts).values(merged).onConflictDoUpdate({ target: accounts.id, set: merged }).run();
-        putCredentials(account.id, tokens);
-        return { account: merged, created: !existing };
+        putCredentials(account.id, kept);
+        return { account: merged, credentials: kept, created: !existing };
       });
     },
 
@@ -139,11 +144,7 @@ export function createAccountStore(connection: Connection, box: SecretBox) {
       return orm.select().from(accounts).where(eq(accounts.id, id)).get() ?? null;
     },
 
-    /** The tokens as they are on disk now; null when the account is gone or they cannot be read. */
-    readCredentials(id: string): Credentials | null {
-      const row = orm.select().from(credentials).where(eq(credentials.accountId, id)).get();
-      return row ? fromRow(row) : null;
-    },
+    readCredentials,
 
     /** Rotated tokens, on disk before this returns: use them only afterwards. False when the account was deleted meanwhile. */
     saveRotatedCredentials(id: string, tokens: Credentials): boolean {
