@@ -71,6 +71,55 @@ describe("the queue in front of a full pool", () => {
     expect(waiting.size()).toBe(MAX_WAITING);
   });
 
+  test("many places that become free at once are all given away, to the keys in turn", () => {
+    const clock = createFakeClock();
+    const waiting = createWaitingRoom(clock);
+    const served: string[] = [];
+    let free = 0;
+    for (const name of ["a1", "a2", "a3", "a4", "b1", "b2"]) {
+      void waiting.wait({
+        keyId: name[0]!,
+        waitMs: 10_000,
+        onLeave: () => () => {},
+        tryNow() {
+          if (free === 0) return false;
+          free--;
+          served.push(name);
+          return true;
+        },
+      });
+    }
+    free = 5;
+    waiting.room();
+    expect(served).toEqual(["a1", "b1", "a2", "b2", "a3"]);
+    expect(waiting.size()).toBe(1);
+  });
+
+  test("whoever waits for an account that is still full holds nobody of the same key up", () => {
+    const { waiting, served, enter, giveBack } = room();
+    void waiting.wait({ keyId: "a", waitMs: 1_000, tryNow: () => false, onLeave: () => () => {} });
+    void enter("a2", "a");
+    giveBack();
+    expect(served).toEqual(["a2"]);
+  });
+
+  test("a client that was gone before it waits leaves nothing behind", async () => {
+    const { waiting, clock } = room();
+    const listeners = new Set<() => void>();
+    const waited = waiting.wait({
+      keyId: "a",
+      waitMs: 1_000,
+      tryNow: () => false,
+      onLeave(callback) {
+        listeners.add(callback);
+        callback();
+        return () => void listeners.delete(callback);
+      },
+    });
+    expect(await waited).toBe(false);
+    expect([waiting.size(), clock.pendingTimers(), listeners.size]).toEqual([0, 0, 0]);
+  });
+
   test("whoever cannot use the free place lets the next key try", () => {
     const { waiting, served, enter, giveBack } = room();
     void waiting.wait({ keyId: "a", waitMs: 1_000, tryNow: () => false, onLeave: () => () => {} });

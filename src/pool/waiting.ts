@@ -4,6 +4,9 @@ import type { Clock, Timer } from "../ports.ts";
 /** Waiting requests hold their body in memory; beyond this many a refusal is kinder than a longer queue. */
 export const MAX_WAITING = 1_000;
 
+/** The first of a line may need an account that is still full; so many are asked in all, each costing a pick among the accounts. */
+const MAX_TRIED_PER_LINE = 32;
+
 export interface Waiter {
   /** Requests of one key wait in one line; the lines take turns. */
   keyId: string;
@@ -17,7 +20,7 @@ export interface Waiter {
 export interface WaitingRoom {
   /** True: `tryNow` said so. False: the time is over, the room is full, or the client left. */
   wait(waiter: Waiter): Promise<boolean>;
-  /** A place may be free: the first of each line may try, the lines in turn. */
+  /** Places may be free: the lines take turns, in each the first who can use one, until nobody can. */
   room(): void;
   size(): number;
 }
@@ -61,17 +64,27 @@ export function createWaitingRoom(clock: Clock): WaitingRoom {
         else lines.set(keyId, [place]);
         size++;
         timer = clock.schedule(waitMs, () => place.leave(false));
-        unregister = onLeave(() => place.leave(false));
+        let left = false;
+        unregister = onLeave(() => {
+          left = true;
+          place.leave(false);
+        });
+        // It called back while registering.
+        if (left) unregister();
       });
     },
     room() {
-      if (size === 0) return;
-      for (const [keyId, line] of [...lines]) {
-        const first = line[0];
-        if (!first?.tryNow()) continue;
-        first.leave(true);
-        // This line had its turn: it comes last now.
-        if (lines.delete(keyId)) lines.set(keyId, line);
+      let served = size > 0;
+      while (served) {
+        served = false;
+        for (const [keyId, line] of [...lines]) {
+          const next = line.slice(0, MAX_TRIED_PER_LINE).find((place) => place.tryNow());
+          if (!next) continue;
+          next.leave(true);
+          served = true;
+          // This line had its turn: it comes last now.
+          if (lines.delete(keyId)) lines.set(keyId, line);
+        }
       }
     },
     size: () => size,
