@@ -65,6 +65,17 @@ describe("behind a trusted proxy", () => {
     });
   });
 
+  test.each<[string, string, string, boolean]>([
+    ["on this machine", "127.0.0.1", "127.0.0.2", true],
+    ["on another machine", "10.1.1.1", "127.0.0.2", false],
+    ["on this machine behind one on another", "127.0.0.1", "127.0.0.2, 10.1.1.1", false],
+  ])("a loopback address named by a proxy %s", (_, peer, forwardedFor, isLocal) => {
+    expect(locate(peer, { "x-forwarded-for": forwardedFor }, trusted)).toMatchObject({
+      ip: "127.0.0.2",
+      isLocal,
+    });
+  });
+
   test("scheme and name are the browser's", () => {
     const headers = {
       "x-forwarded-for": "203.0.113.9",

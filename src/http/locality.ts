@@ -46,13 +46,16 @@ export function createLocate(options: { trustedProxies: readonly Cidr[]; tls: bo
     const isSecure = (lastOf(headers.get("x-forwarded-proto")) ?? (tls ? "https" : "http")) === "https";
     const hops = (headers.get("x-forwarded-for") ?? "").split(",").slice(-MAX_HOPS);
     const facts = { isSecure, host, viaTrustedProxy: true };
+    // A proxy elsewhere that names a loopback address speaks of its own machine, or repeats what its client claims.
+    let isHere = isLoopback(proxyIp);
     // Each proxy appends the address that it saw: the last one that is no proxy of ours is the client.
     for (const hop of hops.toReversed()) {
       const ip = addressIn(hop);
       // Who forwarded it is known, for whom is not: never local.
       if (ip === null) break;
       if (!isIpIn(ip, trustedProxies))
-        return { ...facts, ip, isLocal: isLoopback(ip) && isLoopbackHost(host) };
+        return { ...facts, ip, isLocal: isHere && isLoopback(ip) && isLoopbackHost(host) };
+      isHere &&= isLoopback(ip);
       proxyIp = ip;
     }
     return { ...facts, ip: proxyIp, isLocal: false };
