@@ -159,6 +159,27 @@ describe("failures name their phase", () => {
     );
     expect(await failure(get(client(), url))).toBe("body");
   });
+  test("cancelled while connecting", async () => {
+    // Takes the connection and says nothing, so that the TLS handshake never ends.
+    const { promise: arrived, resolve } = Promise.withResolvers<net.Socket>();
+    const server = net.createServer(resolve);
+    await new Promise<void>((listening) => void server.listen(0, "127.0.0.1", listening));
+    stops.push(() => server.close());
+    const http = client();
+    const exchange = get(http, `https://127.0.0.1:${(server.address() as net.AddressInfo).port}`);
+    const outcome = exchange.reply.catch((error: unknown) => error);
+    const socket = await arrived;
+    const closed = new Promise((done) =>
+      socket
+        .on("close", done)
+        .on("error", () => {})
+        .resume(),
+    );
+    exchange.cancel();
+    expect(await outcome).toMatchObject({ phase: "connect", code: "cancelled" });
+    await closed;
+    expect(http.openConnections()).toBe(0);
+  });
   test("cancelled while waiting", async () => {
     const { promise: arrived, resolve } = Promise.withResolvers<net.Socket>();
     const url = await serverOf(resolve);

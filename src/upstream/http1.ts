@@ -95,8 +95,7 @@ export function createHttp1Client(clock: Clock): Http1Client {
     return idle.get(origin.key)?.pop() ?? null;
   }
 
-  async function connect(request: WireRequest, cancelled: () => boolean): Promise<Connection> {
-    const connection = new Connection(request.origin, owner);
+  async function open(connection: Connection, request: WireRequest): Promise<void> {
     all.add(connection);
     const timeout = clock.schedule(request.connectTimeoutMs, () => connection.fail("timeout"));
     try {
@@ -107,11 +106,6 @@ export function createHttp1Client(clock: Clock): Http1Client {
     } finally {
       timeout.cancel();
     }
-    if (cancelled()) {
-      connection.destroy();
-      throw new TransportError("connect", "cancelled");
-    }
-    return connection;
   }
 
   return {
@@ -119,6 +113,7 @@ export function createHttp1Client(clock: Clock): Http1Client {
       /** Not kept beyond the reply's head: a WebSocket lives for an hour. */
       let unsent: WireRequest | null = asked;
       let connection: Connection | null = null;
+      let opening: Connection | null = null;
       let connectMs: number | null = null;
       let cancelled = false;
 
@@ -138,7 +133,10 @@ export function createHttp1Client(clock: Clock): Http1Client {
           }
         }
         const started = clock.monotonic();
-        connection = await connect(request, () => cancelled);
+        opening = new Connection(request.origin, owner);
+        await open(opening, request);
+        connection = opening;
+        opening = null;
         connectMs = clock.monotonic() - started;
         return connection.exchange(request);
       }
@@ -148,6 +146,7 @@ export function createHttp1Client(clock: Clock): Http1Client {
         connectMs: () => connectMs,
         cancel() {
           cancelled = true;
+          opening?.fail("cancelled");
           connection?.abandon();
         },
         write: (bytes) => connection?.write(bytes) ?? true,
