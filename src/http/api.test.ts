@@ -370,14 +370,6 @@ const SCENARIOS: Scenario[] = [
     has: ['"version":1'],
   },
   {
-    name: "a second factor that is not set up",
-    method: "PUT",
-    path: "/api/settings",
-    json: { totpRequiredOnLogin: true },
-    status: 422,
-    has: ['"param":"totpRequiredOnLogin"'],
-  },
-  {
     name: "a lost update",
     method: "PUT",
     path: "/api/settings",

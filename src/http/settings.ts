@@ -1,7 +1,5 @@
 /** `/api/settings`: what people change while the service runs. */
 import { Elysia, t } from "elysia";
-import { CodedError } from "../core/errors.ts";
-import { asRecord } from "../core/json-read.ts";
 import type { DashboardSettings } from "../core/settings.ts";
 import type { LiveSettings } from "../pool/live-settings.ts";
 import type { Admin } from "./admin.ts";
@@ -27,7 +25,6 @@ export function settingsRoutes(ports: {
     .put(
       "/settings",
       ({ request, body }) => {
-        requireSameTotp(body, totpConfigured());
         const { before, after } = settings.change(body);
         const changed = changes(before, after);
         if (Object.keys(changed).length > 0) admin.audit(request, "settings.change", null, changed);
@@ -43,17 +40,6 @@ export function settingsRoutes(ports: {
         detail: { summary: "Change settings; they apply at once" },
       },
     );
-}
-
-/** A script that believes to have switched the second factor on, or off, must not be told that all went well. */
-function requireSameTotp(body: unknown, isConfigured: boolean): void {
-  const asked = asRecord(body)?.totpRequiredOnLogin;
-  if (asked === undefined || asked === isConfigured) return;
-  throw new CodedError(
-    "validation_error",
-    '"totpRequiredOnLogin" follows from the second factor: set it up, or switch it off, under /api/dashboard-auth/totp.',
-    { status: 422, param: "totpRequiredOnLogin" },
-  );
 }
 
 function changes(before: DashboardSettings, after: DashboardSettings) {
