@@ -99,6 +99,8 @@ export function requestFacts(plain: Uint8Array, header: (name: string) => string
   const model = asText(fields.get("model"));
   if (model === null)
     throw invalid("missing_model", 'The request names no model: set "model" to a string.', "model");
+  if (model.length > MAX_MODEL_CHARS)
+    throw invalid("model_not_found", "codex-lb: no model has a name as long as this.", "model");
   const clientMetadata = asRecord(fields.get("client_metadata"));
   const turn = turnMetadata(
     header("x-codex-turn-metadata") ?? asText(clientMetadata?.["x-codex-turn-metadata"]),
@@ -106,8 +108,8 @@ export function requestFacts(plain: Uint8Array, header: (name: string) => string
   const subagent = header("x-openai-subagent") ?? asText(clientMetadata?.["x-openai-subagent"]);
   return {
     model,
-    serviceTier: asText(fields.get("service_tier")),
-    reasoningEffort: asText(asRecord(fields.get("reasoning"))?.effort),
+    serviceTier: bounded(asText(fields.get("service_tier"))),
+    reasoningEffort: bounded(asText(asRecord(fields.get("reasoning"))?.effort)),
     keys: conversationKeys({
       header,
       fields: {
@@ -126,6 +128,8 @@ export function requestFacts(plain: Uint8Array, header: (name: string) => string
 
 /** Identifiers of clients are shown and stored, never longer than this. */
 const MAX_ID_CHARS = 128;
+/** It goes into the log, the sums per model and the metrics. */
+const MAX_MODEL_CHARS = 256;
 
 function bounded(id: string | null): string | null {
   return id === null ? null : id.slice(0, MAX_ID_CHARS);
