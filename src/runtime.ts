@@ -56,7 +56,7 @@ import { openStore } from "./store/open.ts";
 import { createWriteBehind } from "./store/write-behind.ts";
 import { createThreadWriter } from "./store/writer.ts";
 import { createHttp1Client } from "./upstream/http1.ts";
-import { ORIGINATOR, userAgentOf } from "./upstream/json-call.ts";
+import { endedBy, ORIGINATOR, userAgentOf } from "./upstream/json-call.ts";
 import { BROWSER_REDIRECT_URI, createOauth } from "./upstream/oauth.ts";
 import { createWebSocketClient } from "./upstream/websocket.ts";
 import { createWham, type WhamResult } from "./upstream/wham.ts";
@@ -179,7 +179,13 @@ export async function createRuntime(
 
   const names = { originator: ORIGINATOR, userAgent: userAgentOf(VERSION) };
   const oauth = createOauth({ issuerUrl: config.authBaseUrl, names, ports: { fetch, clock, random } });
-  const wham = createWham({ baseUrl: config.upstreamBaseUrl, names, ports: { fetch, clock } });
+  /** Ends what is asked about accounts when the service stops; renewals of tokens go on to their end. */
+  const asking = new AbortController();
+  const wham = createWham({
+    baseUrl: config.upstreamBaseUrl,
+    names,
+    ports: { fetch: endedBy(asking.signal, fetch), clock },
+  });
   const tokens = createTokenKeeper({
     pool,
     clock,
@@ -482,6 +488,7 @@ export async function createRuntime(
         await drain.wait(config.shutdownDrainTimeoutMs);
       }
       accountJobs.stop();
+      asking.abort();
       await scheduler.stop();
       await logins.stop();
       await tokens.stop();

@@ -59,6 +59,12 @@ export async function callJson(fetch: Fetch, call: JsonCall): Promise<JsonReply>
   }
 }
 
+/** `fetch` whose calls all fail once `end` is aborted, whatever else bounds them. */
+export function endedBy(end: AbortSignal, fetch: Fetch): Fetch {
+  return (url, init) =>
+    fetch(url, { ...init, signal: init?.signal ? AbortSignal.any([init.signal, end]) : end });
+}
+
 function requestBody(call: JsonCall): { body?: string; contentType?: Record<string, string> } {
   if (call.json !== undefined) {
     return { body: JSON.stringify(call.json), contentType: { "content-type": "application/json" } };
