@@ -37,9 +37,13 @@ const NOT_UPSTREAM = new Set([
   "x-forwarded-proto",
   "x-forwarded-port",
   "x-forwarded-prefix",
+  "x-forwarded-server",
+  "x-forwarded-user",
   "x-real-ip",
+  "x-client-ip",
   "via",
   "cf-connecting-ip",
+  "cf-connecting-ipv6",
   "cf-ipcountry",
   "cf-ray",
   "cf-visitor",
@@ -75,7 +79,10 @@ export interface UpstreamIdentity {
   drop: ReadonlySet<string> | null;
 }
 
-/** The request line and header block of a relayed request, credentials replaced, in HTTP/1.1 wire form. */
+/**
+ * The request line and header block of a relayed request, credentials replaced, in HTTP/1.1 wire form. A header whose value could
+ * end its line is left out: values also come from the bodies of requests.
+ */
 export function upstreamHead(request: {
   method: string;
   /** Path and query. */
@@ -89,17 +96,23 @@ export function upstreamHead(request: {
   let head = `${request.method} ${request.target} HTTP/1.1\r\nhost: ${request.host}\r\n`;
   for (const [name, value] of request.headers) {
     if (NOT_UPSTREAM.has(name) || identity.drop?.has(name)) continue;
-    head += `${name}: ${value}\r\n`;
+    head += headerLine(name, value);
   }
-  head += `authorization: Bearer ${identity.bearer}\r\n`;
-  if (identity.chatgptAccountId) head += `chatgpt-account-id: ${identity.chatgptAccountId}\r\n`;
-  if (identity.routingOverride) head += `x-openai-account-routing-override: ${identity.routingOverride}\r\n`;
-  if (identity.cookie) head += `cookie: ${identity.cookie}\r\n`;
+  head += headerLine("authorization", `Bearer ${identity.bearer}`);
+  if (identity.chatgptAccountId) head += headerLine("chatgpt-account-id", identity.chatgptAccountId);
+  if (identity.routingOverride)
+    head += headerLine("x-openai-account-routing-override", identity.routingOverride);
+  if (identity.cookie) head += headerLine("cookie", identity.cookie);
   if (request.bodyBytes !== null) head += `content-length: ${request.bodyBytes}\r\n`;
   return `${head}\r\n`;
 }
 
+/** Also what latin-1 cannot hold: of U+010A only the line feed would be left on the wire. */
 const UNPRINTABLE = /[^\t\x20-\x7e\x80-\xff]/;
+
+function headerLine(name: string, value: string): string {
+  return UNPRINTABLE.test(value) ? "" : `${name}: ${value}\r\n`;
+}
 
 /** The headers of upstream's reply that the client gets. Values with control characters are left out. */
 export function clientHeaders(reply: HeaderList): [string, string][] {

@@ -387,6 +387,32 @@ describe("what upstream sees", () => {
     expect(accounts[1]).toBe(accounts[0] ?? null);
   });
 
+  test.each([
+    "a\r\nx-planted: 1",
+    "a\u010d\u010ax-planted: 1",
+    "a\r\n\r\nGET /smuggled HTTP/1.1\r\nx-rest: 1",
+    "k".repeat(99_000),
+  ])("one that is no header's value plants none: %p", async (key) => {
+    const reply = await post("/v1/responses", { model: "gpt-5.5", input: "hi", prompt_cache_key: key });
+    expect(reply.status).toBe(200);
+    expect(asked().at(-1).prompt_cache_key).toBe(key);
+    const { headers } = service.simulator.requests.at(-1)!;
+    expect(headers.map(([name]) => name)).not.toContain("x-planted");
+    expect(headers.find(([name]) => name === "session-id")?.[1]).toMatch(/^[0-9a-f-]{36}$/);
+    expect(service.simulator.requests.map(({ target }) => target)).not.toContain("/smuggled");
+  });
+
+  test("names of fields that are no header's value break no answer", async () => {
+    const reply = await post("/v1/responses", {
+      model: "gpt-5.5",
+      input: "hi",
+      "a\r\nset-cookie: b": 1,
+      č: 2,
+    });
+    expect([200, 400]).toContain(reply.status);
+    expect(reply.headers.get("set-cookie")).toBeNull();
+  });
+
   test("a prompt_cache_key of the client goes on untouched", async () => {
     await post("/v1/responses", { model: "gpt-5.5", input: "hi", prompt_cache_key: "mine" });
     expect(asked().at(-1).prompt_cache_key).toBe("mine");

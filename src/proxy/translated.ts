@@ -205,11 +205,20 @@ function nameConversation({ body, conversation }: TranslatedRequest, caller: Cal
   const hash = createHash("sha256").update(caller.origin.apiKeyId ?? "");
   if (conversation === null) hash.update(JSON.stringify(opening(body)));
   else hash.update(conversation);
-  const hex = hash.digest("hex");
-  // In the form of Codex's own session ids, which is what the backend sees in this place.
-  const name = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  const name = sessionName(hash.digest("hex"));
   body.prompt_cache_key = name;
   return name;
+}
+
+/** In the form of Codex's own session ids, which is what the backend sees in this place. */
+function sessionName(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
+
+/** A client's own name may be any text, of any length; a header may not. */
+function sessionHeader(conversation: string): string {
+  if (/^[\x21-\x7e]{1,128}$/.test(conversation)) return conversation;
+  return sessionName(createHash("sha256").update(conversation).digest("hex"));
 }
 
 function opening(body: TranslatedRequest["body"]): unknown[] {
@@ -253,7 +262,8 @@ function upstreamHeaders(headers: Headers, names: CallerNames, conversation: str
   ];
   for (const [name, value] of headers) if (PASSED_ON.test(name)) list.push([name, value]);
   // A stable session header keeps the prompt cache on one shard (UPSTREAM I).
-  if (!headers.has("session-id") && !headers.has("session_id")) list.push(["session-id", conversation]);
+  if (!headers.has("session-id") && !headers.has("session_id"))
+    list.push(["session-id", sessionHeader(conversation)]);
   return list;
 }
 
