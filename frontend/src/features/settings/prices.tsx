@@ -31,6 +31,8 @@ export function Prices() {
   const w = words.prices;
   const prices = useQuery(() => pricesQuery);
   const [editing, setEditing] = createSignal<Partial<ModelPrice> | null>(null);
+  const sourceOf = (price: ModelPrice) =>
+    price.overridden ? w.own : price.estimated ? w.estimated : w.shipped;
   const revert = (model: string) => {
     const { [model]: _, ...rest } = dataOf(prices)?.overrides ?? {};
     replaceOverrides(rest).catch((error: unknown) => toast.error(messageOf(error)));
@@ -43,7 +45,7 @@ export function Prices() {
           {w.add}
         </Button>
       </div>
-      <div class="panel overflow-x-auto">
+      <div class="panel overflow-hidden">
         <Loaded query={prices} skeleton={<SkeletonRows rows={8} />}>
           {(data) => (
             <table class="data-table">
@@ -51,9 +53,9 @@ export function Prices() {
                 <tr>
                   <th>{w.columns.model}</th>
                   <th class="num">{w.columns.input}</th>
-                  <th class="num">{w.columns.cached}</th>
+                  <th class="num max-sm:hidden">{w.columns.cached}</th>
                   <th class="num">{w.columns.output}</th>
-                  <th>{w.columns.source}</th>
+                  <th class="max-sm:hidden">{w.columns.source}</th>
                   <th>
                     <span class="sr-only">{w.edit}</span>
                   </th>
@@ -63,12 +65,19 @@ export function Prices() {
                 <For each={data().prices}>
                   {(price) => (
                     <tr>
-                      <td class="font-[550]">{price.model}</td>
+                      <td class="break-words">
+                        <span class="font-[550]">{price.model}</span>
+                        <span class="block text-xs text-ink-3 sm:hidden">
+                          {sourceOf(price)}, {w.cachedAt(dollars(price.cachedInputUsd))}
+                        </span>
+                      </td>
                       <td class="num">{dollars(price.inputUsd)}</td>
-                      <td class="num">{dollars(price.cachedInputUsd)}</td>
+                      <td class="num max-sm:hidden">{dollars(price.cachedInputUsd)}</td>
                       <td class="num">{dollars(price.outputUsd)}</td>
-                      <td class={price.overridden ? "font-[550] text-accent" : "text-ink-3"}>
-                        {price.overridden ? w.own : price.estimated ? w.estimated : w.shipped}
+                      <td
+                        class={`max-sm:hidden ${price.overridden ? "font-[550] text-accent" : "text-ink-3"}`}
+                      >
+                        {sourceOf(price)}
                       </td>
                       <td class="text-right whitespace-nowrap">
                         <Show when={price.overridden}>

@@ -161,6 +161,7 @@ export const settings = {
     title: "Price of a model",
     model: "Model",
     cachedHint: "Empty: as the input.",
+    cachedAt: (price: string) => `cached ${price}`,
     wrong: "A price is a number of dollars, such as 1.25.",
   },
   appearance: {
