@@ -1,5 +1,7 @@
 /** Claims about stopping: run in a process of its own, because they are about signals and exit codes. */
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** What is written when the pool has no account. */
@@ -13,11 +15,24 @@ function firstStart(loginFile: string | null): string {
     serve(service, { config: { shutdownDrainTimeoutMs: 1 }, log, loginFile: ${JSON.stringify(loginFile)} }).then(process.exit);`;
 }
 
+const directory = mkdtempSync(join(tmpdir(), "codex-lb-serve-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const fileOf = (name: string) => join(directory, `${name}.json`);
+
+const OTHER_WAYS = "add one in the dashboard, or with `codex-lb login`";
+
 test.each([
-  ["a Codex login on this machine is offered", import.meta.path, `codex-lb import ${import.meta.path}`],
-  ["without one the ways to add an account are told", "/nowhere/auth.json", "`codex-lb login`"],
-])("the first start: %s", async (_claim, loginFile, text) => {
-  const { child, until } = start(firstStart(loginFile));
+  [
+    "a Codex login on this machine is offered",
+    "login",
+    { personal_access_token: "at-x" },
+    `codex-lb import ${fileOf("login")}`,
+  ],
+  ["without one the ways to add an account are told", "nowhere", null, OTHER_WAYS],
+  ["an API key is no login", "api-key", { auth_mode: "apikey", OPENAI_API_KEY: "sk-proj-x" }, OTHER_WAYS],
+])("the first start: %s", async (_claim, name, content, text) => {
+  if (content) writeFileSync(fileOf(name), JSON.stringify(content));
+  const { child, until } = start(firstStart(fileOf(name)));
   await until("the pool has no account yet");
   await until(text);
   child.kill("SIGTERM");

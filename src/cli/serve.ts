@@ -1,6 +1,7 @@
 /** `codex-lb serve`: starts the service, says where it is, and stops it when a signal asks for it. */
-import { existsSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { Config } from "../config.ts";
+import { readAuthJson } from "../core/credentials.ts";
 import type { Log } from "../ports.ts";
 import { PROGRAM, VERSION } from "../version.ts";
 
@@ -52,7 +53,7 @@ export async function serve(
 
 /** The first start: most people have a login on this machine already. */
 function hintAtLogin(loginFile: string | null, log: Log): void {
-  if (loginFile === null || !existsSync(loginFile)) {
+  if (loginFile === null || !holdsLogin(loginFile)) {
     log.info("the pool has no account yet: add one in the dashboard, or with `codex-lb login`");
     return;
   }
@@ -60,6 +61,16 @@ function hintAtLogin(loginFile: string | null, log: Log): void {
     "the pool has no account yet. Codex's login on this machine can be imported; afterwards no other program may refresh it, or it ends for both: sign Codex out, or give the pool a login of its own with `codex-lb login`",
     { import: `${PROGRAM} import ${loginFile}` },
   );
+}
+
+/** False also for a file that cannot be read, and for one with nothing but an API key in it. */
+function holdsLogin(path: string): boolean {
+  try {
+    readAuthJson(readFileSync(path), Date.now());
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Resolves at the first stop signal; a later one ends the process. */
