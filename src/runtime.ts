@@ -411,7 +411,7 @@ export async function createRuntime(
     tls: tlsFiles(config),
     proxyRoutes: withPages(firewall, [
       ...proxyRoutes({ door, relay, calls, catalogue }),
-      ...holderRoutes({ keys, requestLog: store.requestLog, newRequestId }),
+      ...holderRoutes({ keys, requestLog: store.requestLog, firewall, newRequestId }),
       ...v1Routes({
         door,
         relay: createTranslatedRelay(translated),

@@ -34,6 +34,18 @@ describe("the list of the proxy", () => {
     expect(error).toMatchObject({ code: "ip_forbidden", message: expect.stringMatching(/^codex-lb: /) });
   });
 
+  test("holds for what a key shows to its holder as well", async () => {
+    await change({ proxyAllowlist: ["198.51.100.0/24"] });
+    for (const path of ["/v1/usage", "/api/v1/me"]) {
+      const ask = (from: string) =>
+        service.fetch(path, { headers: { authorization: `Bearer ${key}`, "x-forwarded-for": from } });
+      expect((await ask("198.51.100.7")).status).toBe(200);
+      const refused = await ask("203.0.113.9");
+      expect(refused.status).toBe(403);
+      expect(await refused.text()).toContain("ip_forbidden");
+    }
+  });
+
   test("leaves the dashboard alone", async () => {
     await change({ proxyAllowlist: ["198.51.100.0/24"] });
     expect((await createVisitor(service, { from: "203.0.113.9" }).ask("GET", "/api/accounts")).code).toBe(

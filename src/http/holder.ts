@@ -8,6 +8,8 @@ import type { RequestRow } from "../store/requests.ts";
 import { errorResponse } from "../proxy/answers.ts";
 import { isoTime, isoTimeOrNull } from "./admin.ts";
 import { balanceView, limitView, usageView } from "./api-keys.ts";
+import type { Firewall } from "./firewall.ts";
+import type { Client } from "./locality.ts";
 import type { ProxyRoute } from "./server.ts";
 
 export interface HolderRoutesPorts {
@@ -15,6 +17,7 @@ export interface HolderRoutesPorts {
   requestLog: {
     page(filter: { apiKeyIds: string[] }, at: { limit: number }): RequestPage;
   };
+  firewall: Pick<Firewall, "admitToProxy">;
   newRequestId(): string;
 }
 
@@ -22,7 +25,7 @@ export interface HolderRoutesPorts {
 const RECENT_REQUESTS = 20;
 
 /** `GET /v1/usage` in the style of OpenAI's API, `GET /api/v1/me` in that of ours. A key is needed whatever the settings say. */
-export function holderRoutes({ keys, requestLog, newRequestId }: HolderRoutesPorts): ProxyRoute[] {
+export function holderRoutes({ keys, requestLog, firewall, newRequestId }: HolderRoutesPorts): ProxyRoute[] {
   function route(
     path: string,
     answer: (key: PooledKey) => unknown,
@@ -31,8 +34,13 @@ export function holderRoutes({ keys, requestLog, newRequestId }: HolderRoutesPor
     return {
       method: "GET",
       path,
-      handle(request: Request): Response {
+      handle(request: Request, client: Client): Response {
         const requestId = newRequestId();
+        try {
+          firewall.admitToProxy(client);
+        } catch (error) {
+          return refuse(error as CodedError, requestId);
+        }
         const presented = presentedKey((name) => request.headers.get(name));
         const key = presented.kind === "key" ? keys.find(presented.keyHash) : null;
         const refused = key ? key.refuse(null) : NO_KEY;
