@@ -37,7 +37,7 @@ test("a device login: code and address to show, pending, then the account", asyn
     errorMessage: null,
   });
   const { accountId } = await service.adminJson<Fields>(`/api/oauth/status?flowId=${flow.flowId}`);
-  expect((await accounts()).map((account) => account.accountId)).toContain(accountId!);
+  expect((await accounts()).map((account) => account.accountId)).toContain(accountId);
   expect(await service.adminJson("/api/oauth/status")).toMatchObject({ flowId: flow.flowId });
 });
 
