@@ -1,5 +1,5 @@
 /** Puts a copy of the database in the place of the present one, after proving that it is whole, not too new, and readable with the key. */
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { count, max } from "drizzle-orm";
 import { CodedError } from "../core/errors.ts";
@@ -61,6 +61,8 @@ export function restoreDatabase({
 function copyInto(from: string, to: string): void {
   try {
     copyFileSync(from, to);
+    // The copy has the backup's own permissions, which may have been opened to carry it about.
+    chmodSync(to, 0o600);
   } catch (error) {
     if ((error as { path?: string }).path === from) {
       throw new CodedError("unreadable_file", `${from} cannot be read. Check its permissions.`);
