@@ -41,7 +41,7 @@ async function resetInStore(
   { clock, random }: Ports,
 ): Promise<string> {
   const password = await resetPassword({
-    passwords: createPasswords({ store, bootstrapToken: new Secret("") }),
+    passwords: createPasswords({ store, bootstrapToken: () => new Secret("") }),
     secondFactor: createSecondFactor({ store, clock, random }),
     sessions: createDashboardSessions({ store, clock, random, lifetimeMs: () => 0 }),
     random,

@@ -100,6 +100,21 @@ describe("the first run", () => {
     expect(await setUp(bootstrapToken())).toMatchObject({ status: 409, code: "password_already_set" });
   });
 
+  test("the link opens nothing twice: when the password is removed there is another one", async () => {
+    await start();
+    const visitor = stranger();
+    const setUp = (bootstrap: string | undefined) =>
+      visitor.ask("POST", `${AUTH}/password/setup`, { password: PASSWORD, bootstrapToken: bootstrap });
+    await visitor.ask("GET", `${AUTH}/session`);
+    const first = bootstrapToken();
+    expect((await setUp(first)).status).toBe(200);
+    expect((await visitor.ask("DELETE", `${AUTH}/password`, { password: PASSWORD })).status).toBe(200);
+    expect(await setUp(first)).toMatchObject({ status: 401, code: "bootstrap_required" });
+    await visitor.ask("GET", `${AUTH}/session`);
+    const [, second] = [...service.lines.join("").matchAll(/#bootstrap=([\w-]+)/g)].map(([, token]) => token);
+    expect((await setUp(second)).status).toBe(200);
+  });
+
   test("a token from the environment is not repeated in the log", async () => {
     await start({ CODEX_LB_DASHBOARD_BOOTSTRAP_TOKEN: "token-of-the-operator" });
     const visitor = stranger();

@@ -49,7 +49,7 @@ export function createEntrance(ports: {
   const { config, store, audit, settings, clock, random, log } = ports;
   const token = (prefix: string) => new Secret(prefix + Buffer.from(random.bytes(32)).toString("base64url"));
   const cliToken = token(CLI_TOKEN_PREFIX);
-  const bootstrapToken = config.dashboardBootstrapToken ?? token("");
+  let bootstrapToken = config.dashboardBootstrapToken ?? token("");
   const trusted = config.firewallTrustProxyHeaders ? config.firewallTrustedProxyCidrs : [];
   const throttle = createThrottle(clock);
 
@@ -60,7 +60,15 @@ export function createEntrance(ports: {
       random,
       lifetimeMs: () => settings.get().dashboardSessionTtlSeconds * 1000,
     }),
-    passwords: createPasswords({ store, bootstrapToken }),
+    passwords: createPasswords({
+      store,
+      bootstrapToken: () => bootstrapToken,
+      // A link that stands in the log opens nothing twice, not even when the password is removed again.
+      bootstrapped() {
+        bootstrapToken = config.dashboardBootstrapToken ?? token("");
+        saidBootstrap = false;
+      },
+    }),
     secondFactor: createSecondFactor({ store, clock, random }),
     throttle,
     guestsAllowed: () => settings.get().guestAccessEnabled,

@@ -31,7 +31,13 @@ const MAX_PASSWORD_CHARS = 256;
 const MAX_PARALLEL_HASHES = 2;
 const MAX_WAITING_HASHES = 16;
 
-export function createPasswords(ports: { store: DashboardAuthStore; bootstrapToken: Secret }): Passwords {
+export function createPasswords(ports: {
+  store: DashboardAuthStore;
+  /** As it is now. */
+  bootstrapToken(): Secret;
+  /** Told when there is a first password, and the token has done its work. */
+  bootstrapped?(): void;
+}): Passwords {
   const { store, bootstrapToken } = ports;
   const inTurn = createTurnstile();
 
@@ -67,6 +73,7 @@ export function createPasswords(ports: { store: DashboardAuthStore; bootstrapTok
       const passwordHash = await hash(password);
       if (first && isSet()) throw alreadySet();
       store.saveCredentials({ passwordHash });
+      if (first) ports.bootstrapped?.();
     },
     async setGuest(password) {
       store.saveCredentials({ guestPasswordHash: password === null ? null : await hash(password) });
@@ -80,7 +87,7 @@ export function createPasswords(ports: { store: DashboardAuthStore; bootstrapTok
         recoveryCodeHashes: [],
       });
     },
-    isBootstrapToken: (token) => isEqualInConstantTime(token, bootstrapToken.reveal()),
+    isBootstrapToken: (token) => isEqualInConstantTime(token, bootstrapToken().reveal()),
   };
 }
 
