@@ -5,7 +5,7 @@
 import { createSignal, onCleanup } from "solid-js";
 import { createStore, produce } from "solid-js/store";
 import type { AccountSummary, Overview, RequestEntry } from "./api-types.ts";
-import { accountsQuery, queryClient, sessionQuery } from "./queries.ts";
+import { accountsQuery, queryClient, recentRequestsQuery, sessionQuery } from "./queries.ts";
 
 /** A request that has started and not ended. */
 export type RunningRequest = Pick<
@@ -23,6 +23,9 @@ const REFRESH_SUMS_MS = 4_000;
 /** A short break is mended before anybody need know. */
 const TELL_AFTER_MS = 2_500;
 const RETRY_MS = 2_000;
+
+/** A finished request is in the log after so long at the latest. */
+export const LOG_WRITTEN_MS = 1_000;
 
 export type LiveState = "connecting" | "live" | "lost";
 
@@ -106,6 +109,7 @@ export function startLiveFeed(): () => void {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let tell: ReturnType<typeof setTimeout> | undefined;
+  let catchUp: ReturnType<typeof setTimeout> | undefined;
 
   function open(): void {
     source = new EventSource("/api/live");
@@ -114,6 +118,10 @@ export function startLiveFeed(): () => void {
       tell = undefined;
       const wasLost = liveState() === "lost";
       setLiveState("live");
+      catchUp = setTimeout(
+        () => void queryClient.invalidateQueries({ queryKey: recentRequestsQuery.queryKey }),
+        LOG_WRITTEN_MS,
+      );
       if (wasLost) void queryClient.invalidateQueries();
     });
     source.addEventListener("request_started", (event) => started(JSON.parse(event.data) as RunningRequest));
@@ -138,6 +146,7 @@ export function startLiveFeed(): () => void {
   return () => {
     clearTimeout(retry);
     clearTimeout(tell);
+    clearTimeout(catchUp);
     clearTimeout(refreshTimer);
     clearTimeout(changesTimer);
     refreshTimer = undefined;

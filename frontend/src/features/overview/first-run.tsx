@@ -89,7 +89,8 @@ function StepSign(props: { number: number; done: boolean; next: boolean }) {
       class={`inline-flex size-7 items-center justify-center rounded-full text-sm font-semibold ${look()}`}
     >
       <Show when={props.done} fallback={props.number}>
-        <CheckIcon size={16} aria-label={words.firstRun.done} />
+        <CheckIcon size={16} />
+        <span class="sr-only">{words.firstRun.done}</span>
       </Show>
     </span>
   );

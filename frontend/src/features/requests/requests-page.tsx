@@ -2,11 +2,11 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/solid-query";
 import Activity from "lucide-solid/icons/activity";
 import ArrowUp from "lucide-solid/icons/arrow-up";
-import { createEffect, createMemo, createSignal, on, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show } from "solid-js";
 import { api } from "../../lib/api.ts";
 import type { RequestEntry, RequestPage } from "../../lib/api-types.ts";
 import { count } from "../../lib/format.ts";
-import { onRequestFinished } from "../../lib/live.ts";
+import { LOG_WRITTEN_MS, onRequestFinished } from "../../lib/live.ts";
 import { remembered } from "../../lib/preferences.ts";
 import { accountsQuery, dataOf, requestsPath } from "../../lib/queries.ts";
 import { requests as words } from "../../lib/strings.ts";
@@ -46,6 +46,11 @@ export default function RequestsPage() {
     refetchOnMount: "always" as const,
   }));
 
+  onMount(() => {
+    // What ended just before this page came is neither in the log yet nor told again.
+    const timer = setTimeout(() => void log.refetch(), LOG_WRITTEN_MS);
+    onCleanup(() => clearTimeout(timer));
+  });
   const [fresh, setFresh] = createSignal<RequestEntry[]>([]);
   const [held, setHeld] = createSignal<RequestEntry[]>([]);
   createEffect(on(filters.values, () => (setFresh([]), setHeld([])), { defer: true }));
