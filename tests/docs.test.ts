@@ -38,7 +38,8 @@ function homeOf(login: object): { home: string; path: string } {
   mkdirSync(join(home, "bin"));
   mkdirSync(join(home, ".codex"));
   symlinkSync(EXECUTABLE, join(home, "bin", "codex-lb"));
-  symlinkSync(join(ROOT, "node_modules/.bin/codex"), join(home, "bin", "codex"));
+  // Not .bin/codex: the older clients of other tests are packages with a command of that name too.
+  symlinkSync(join(ROOT, "node_modules/@openai/codex/bin/codex.js"), join(home, "bin", "codex"));
   writeFileSync(join(home, ".codex", "auth.json"), JSON.stringify(login));
   // Codex works in a project, and asks when it is in none.
   mkdirSync(join(home, "project", ".git"), { recursive: true });
