@@ -42,7 +42,9 @@ function homeOf(login: object): { home: string; path: string } {
   symlinkSync(join(ROOT, "node_modules/@openai/codex/bin/codex.js"), join(home, "bin", "codex"));
   writeFileSync(join(home, ".codex", "auth.json"), JSON.stringify(login));
   // Codex works in a project, and asks when it is in none.
-  mkdirSync(join(home, "project", ".git"), { recursive: true });
+  mkdirSync(join(home, "project", ".git", "objects"), { recursive: true });
+  mkdirSync(join(home, "project", ".git", "refs"));
+  writeFileSync(join(home, "project", ".git", "HEAD"), "ref: refs/heads/main\n");
   return { home, path: `${join(home, "bin")}:${dirname(Bun.which("node") ?? "/")}:${process.env.PATH}` };
 }
 
