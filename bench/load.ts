@@ -1,9 +1,9 @@
 /** The load: `wrk` for throughput, raw sockets for latency and for many slow streams. Runs pinned to the load's core. */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LOAD_CORE, run } from "./processes.ts";
-import { RESPONSES_PATH, type Target } from "./targets.ts";
+import { RESPONSES_PATH } from "./targets.ts";
 
 /** A body as the Codex client sends it, padded to `bytes`. */
 export function requestBody(bytes: number): string {
@@ -30,28 +30,36 @@ export function requestBody(bytes: number): string {
   return JSON.stringify(body);
 }
 
+/** What is asked: the same bytes for whoever answers. */
+export interface Payload {
+  path: string;
+  body: string;
+  /** A whole reply is at least as long; a shorter one is a failure that came with status 200. */
+  minReplyBytes: number;
+}
+
+/** Codex's own request, `bodyBytes` long, answered with the canned events of `REPLY`. */
+export function responsesPayload(bodyBytes: number): Payload {
+  return { path: RESPONSES_PATH, body: requestBody(bodyBytes), minReplyBytes: REPLY.totalBytes * 0.95 };
+}
+
+/** The reply of a turn of the usual length: what `canned` is set to. */
+export const REPLY = { events: 80, totalBytes: 20_480 };
+
 export interface Throughput {
   requestsPerSecond: number;
   failures: number;
 }
 
+/** A slow gateway's requests are no time-outs. */
+const WRK_TIMEOUT_SECONDS = 30;
+
 /** `connections` kept connections, as fast as they go, for `seconds`. Sessions rotate, as many users do. */
 export async function throughput(
-  target: Target,
-  {
-    connections,
-    seconds,
-    bodyBytes,
-    path = RESPONSES_PATH,
-    body = requestBody(bodyBytes),
-  }: {
-    connections: number;
-    seconds: number;
-    bodyBytes: number;
-    path?: string;
-    body?: string;
-  },
+  target: { origin: string; headers: Record<string, string> },
+  load: { connections: number; seconds: number; payload: Payload; sessions?: number },
 ): Promise<Throughput> {
+  const { path, body, minReplyBytes } = load.payload;
   const script = join(tmpdir(), `codex-lb-bench-${process.pid}.lua`);
   const headers = Object.entries({ "content-type": "application/json", ...target.headers })
     .map(([name, value]) => `  ["${name}"] = "${value}",`)
@@ -63,23 +71,30 @@ local count = 0
 local headers = {\n${headers}\n}
 request = function()
   count = count + 1
-  headers["session-id"] = "session-" .. (count % 500)
+  headers["session-id"] = "session-" .. (count % ${load.sessions ?? 500})
   headers["thread-id"] = headers["session-id"]
   return wrk.format("POST", "${path}", headers, body)
 end
 done = function(summary, latency, requests)
-  io.write(string.format("RESULT %d %d %d\\n", summary.requests, summary.duration,
-    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout))
+  io.write(string.format("RESULT %d %d %d %d\\n", summary.requests, summary.duration,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout,
+    summary.bytes))
 end
 `,
   );
-  const output = await run(
-    ["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, target.origin],
-    LOAD_CORE,
+  const seconds = `-d${load.seconds}s`;
+  const command = ["wrk", "-t1", `-c${load.connections}`, seconds, "--timeout", `${WRK_TIMEOUT_SECONDS}s`];
+  const output = await run([...command, "-s", script, target.origin], LOAD_CORE).finally(() =>
+    rmSync(script),
   );
-  const result = /RESULT (\d+) (\d+) (\d+)/.exec(output);
+  const result = /RESULT (\d+) (\d+) (\d+) (\d+)/.exec(output);
   if (!result) throw new Error(`wrk: ${output}`);
-  return { requestsPerSecond: Number(result[1]) / (Number(result[2]) / 1e6), failures: Number(result[3]) };
+  const [requests, micros, failures, bytes] = result.slice(1).map(Number) as [number, number, number, number];
+  const areWhole = bytes >= requests * minReplyBytes;
+  return {
+    requestsPerSecond: requests / (micros / 1e6),
+    failures: areWhole ? failures : Math.max(1, requests),
+  };
 }
 
 function luaString(text: string): string {
@@ -89,6 +104,8 @@ function luaString(text: string): string {
 export interface Timing {
   firstByteMs: number;
   endMs: number;
+  /** Status 200, and the event that ends a whole reply. */
+  ok: boolean;
 }
 
 /** One kept connection that sends one request after another. */
@@ -98,79 +115,108 @@ export interface Client {
 }
 
 const END_OF_CHUNKS = Buffer.from("\r\n0\r\n\r\n");
+/** The last event of a canned reply is shorter. */
+const TAIL_BYTES = 4_096;
+/** Nothing here takes as long; without it, an answer that never comes would hang the run. */
+const REPLY_LIMIT_MS = 60_000;
 
-/** Notices the end of a reply, whether it comes in chunks or with a length. */
-export function replyEnd(): (bytes: Buffer) => boolean {
+/** Reads one reply, in chunks or with a length: null until its end, and then whether it was a whole, good one. */
+export function replyReader(): (bytes: Buffer) => null | { ok: boolean } {
   let head: Buffer | null = Buffer.alloc(0);
+  let status = 0;
   let left: number | null = null;
-  let tail = Buffer.alloc(0);
+  let tail: Buffer = Buffer.alloc(0);
   return (bytes) => {
     let body = bytes;
     if (head) {
       head = Buffer.concat([head, bytes]);
       const end = head.indexOf("\r\n\r\n");
-      if (end < 0) return false;
-      const length = /content-length: (\d+)/i.exec(head.toString("latin1", 0, end))?.[1];
+      if (end < 0) return null;
+      const text = head.toString("latin1", 0, end);
+      status = Number(text.slice(9, 12));
+      const length = /content-length: (\d+)/i.exec(text)?.[1];
       left = length === undefined ? null : Number(length);
       body = head.subarray(end + 4);
       head = null;
     }
-    if (left !== null) return (left -= body.length) <= 0;
-    tail = Buffer.concat([tail, body]).subarray(-END_OF_CHUNKS.length);
-    return tail.equals(END_OF_CHUNKS);
+    tail =
+      body.length >= TAIL_BYTES
+        ? body.subarray(-TAIL_BYTES)
+        : Buffer.concat([tail, body]).subarray(-TAIL_BYTES);
+    if (left !== null) left -= body.length;
+    const isOver = left === null ? tail.subarray(-END_OF_CHUNKS.length).equals(END_OF_CHUNKS) : left <= 0;
+    if (!isOver) return null;
+    return { ok: status === 200 && (tail.includes('"response.completed"') || tail.includes("[DONE]")) };
   };
 }
 
-/** One request at a time, each read to its end. */
-export async function connectClient(target: Target, bodyBytes: number): Promise<Client> {
+/** One request at a time, each read to its end. `sessions` of them take turns. */
+export async function connectClient(
+  target: { origin: string; headers: Record<string, string> },
+  { payload, sessions = 1 }: { payload: Payload; sessions?: number },
+): Promise<Client> {
   const url = new URL(target.origin);
-  const body = requestBody(bodyBytes);
-  const wire = Buffer.from(requestHead(target, body.length) + body);
-  let isEnd = replyEnd();
+  const wires = Array.from({ length: sessions }, (_, session) =>
+    Buffer.from(requestHead(target, payload, `session-${session}`) + payload.body),
+  );
+  let turn = 0;
+  let read = replyReader();
+  let unsent = Buffer.alloc(0);
   let sentAt = 0;
   let firstByteAt = 0;
-  let finish: ((timing: Timing) => void) | null = null;
-  let fail: ((error: Error) => void) | null = null;
+  let pending: { resolve(timing: Timing): void; reject(error: Error): void } | null = null;
   const socket = await Bun.connect({
     hostname: url.hostname,
     port: Number(url.port),
     socket: {
       data(_socket, bytes) {
-        if (firstByteAt === 0) firstByteAt = performance.now();
-        if (isEnd(bytes)) finish?.({ firstByteMs: firstByteAt - sentAt, endMs: performance.now() - sentAt });
+        const now = performance.now();
+        if (firstByteAt === 0) firstByteAt = now;
+        const end = read(bytes);
+        if (end === null) return;
+        pending?.resolve({ firstByteMs: firstByteAt - sentAt, endMs: now - sentAt, ok: end.ok });
+        pending = null;
       },
-      close: () => fail?.(new Error("the connection was closed")),
+      // What the kernel did not take at once of a large body.
+      drain: (self) => void (unsent = unsent.subarray(Math.max(0, self.write(unsent)))),
+      close: () => pending?.reject(new Error("the connection was closed")),
     },
   });
   socket.setNoDelay(true);
   return {
-    request() {
-      return new Promise((resolve, reject) => {
-        finish = resolve;
-        fail = reject;
-        isEnd = replyEnd();
-        firstByteAt = 0;
-        sentAt = performance.now();
-        socket.write(wire);
-      });
+    async request() {
+      const wire = wires[turn++ % sessions]!;
+      const { promise, resolve, reject } = Promise.withResolvers<Timing>();
+      pending = { resolve, reject };
+      read = replyReader();
+      firstByteAt = 0;
+      sentAt = performance.now();
+      unsent = wire.subarray(Math.max(0, socket.write(wire)));
+      const limit = setTimeout(() => reject(new Error("no whole reply came")), REPLY_LIMIT_MS);
+      return promise.finally(() => clearTimeout(limit));
     },
     close: () => socket.terminate(),
   };
 }
 
-export function requestHead(target: Target, bodyBytes: number, session = "session-1"): string {
+export function requestHead(
+  target: { origin: string; headers: Record<string, string> },
+  { path, body }: { path: string; body: string },
+  session: string,
+): string {
   const headers = { ...target.headers, "content-type": "application/json", "session-id": session };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `POST ${RESPONSES_PATH} HTTP/1.1\r\nhost: ${new URL(target.origin).host}\r\n${lines.join("")}content-length: ${bodyBytes}\r\n\r\n`;
+  return `POST ${path} HTTP/1.1\r\nhost: ${new URL(target.origin).host}\r\n${lines.join("")}content-length: ${Buffer.byteLength(body)}\r\n\r\n`;
 }
 
 export function quantile(sorted: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }
 
+export function sorted(values: readonly number[]): number[] {
+  return values.toSorted((a, b) => a - b);
+}
+
 export function median(values: readonly number[]): number {
-  return quantile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  );
+  return quantile(sorted(values), 0.5);
 }

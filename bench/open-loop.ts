@@ -1,5 +1,5 @@
 /** Requests at a fixed rate whether or not earlier ones were answered: a stall shows as waiting, not as a pause of the load. */
-import { replyEnd, requestHead } from "./load.ts";
+import { type Payload, replyReader, requestHead, sorted } from "./load.ts";
 import type { Target } from "./targets.ts";
 
 const CONNECTIONS = 256;
@@ -12,7 +12,7 @@ export interface OpenLoopResult {
 
 export async function openLoop(
   target: Target,
-  { rate, seconds, body }: { rate: number; seconds: number; body: string },
+  { rate, seconds, payload }: { rate: number; seconds: number; payload: Payload },
 ): Promise<OpenLoopResult> {
   const url = new URL(target.origin);
   const latenciesMs: number[] = [];
@@ -22,12 +22,12 @@ export async function openLoop(
   let failures = 0;
   let closing = false;
   for (let index = 0; index < CONNECTIONS; index++) {
-    const wire = Buffer.from(requestHead(target, body.length, `session-${index}`) + body);
+    const wire = Buffer.from(requestHead(target, payload, `session-${index}`) + payload.body);
     let dueAt = 0;
-    let isEnd = replyEnd();
+    let read = replyReader();
     const send = (due: number) => {
       dueAt = due;
-      isEnd = replyEnd();
+      read = replyReader();
       socket.write(wire);
     };
     const socket = await Bun.connect({
@@ -35,7 +35,9 @@ export async function openLoop(
       port: Number(url.port),
       socket: {
         data(_socket, bytes) {
-          if (!isEnd(bytes)) return;
+          const end = read(bytes);
+          if (end === null) return;
+          if (!end.ok) failures++;
           latenciesMs.push(performance.now() - dueAt);
           const next = waiting.shift();
           if (next === undefined) free.push(send);
@@ -65,5 +67,5 @@ export async function openLoop(
   failures += total - latenciesMs.length;
   closing = true;
   for (const socket of sockets) socket.terminate();
-  return { latenciesMs: latenciesMs.toSorted((a, b) => a - b), failures };
+  return { latenciesMs: sorted(latenciesMs), failures };
 }

@@ -1,15 +1,19 @@
-/** `bun run bench [scenario …] [--quick]`: runs the scenarios, prints a table, writes bench/results/latest.{json,md}. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
-import { join, resolve } from "node:path";
-import { LOAD_CORE } from "./processes.ts";
-import { type Figure, meetsGoal, type Outcome, type Scenario } from "./scenario.ts";
+/** `npm run bench -- [scenario …] [--quick] [--minutes N] [--publish]`: runs scenarios, prints their figures, writes bench/results/. */
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { checkExecutable, EXECUTABLE } from "./codex-lb.ts";
+import { LOAD_CORE, requireTools } from "./processes.ts";
+import { publish } from "./publish.ts";
+import { describeRun, type Result, row, writeRun } from "./results.ts";
+import type { RunContext, Scenario } from "./scenario.ts";
 import { chatScenario } from "./scenarios/chat.ts";
 import { failoverScenario } from "./scenarios/failover.ts";
 import { frontierScenario } from "./scenarios/frontier.ts";
 import { historyScenario } from "./scenarios/history.ts";
 import { largeBodyScenario } from "./scenarios/large-body.ts";
 import { latencyScenario } from "./scenarios/latency.ts";
+import { selectionScenario } from "./scenarios/selection.ts";
+import { soakScenario } from "./scenarios/soak.ts";
 import { stalledScenario } from "./scenarios/stalled.ts";
 import { startScenario } from "./scenarios/start.ts";
 import { streamsScenario } from "./scenarios/streams.ts";
@@ -27,97 +31,74 @@ const SCENARIOS: readonly Scenario[] = [
   largeBodyScenario,
   stalledScenario,
   failoverScenario,
+  selectionScenario,
   historyScenario,
   startScenario,
+  soakScenario,
 ];
 
-const root = resolve(import.meta.dir, "..");
-
-interface Result extends Outcome {
-  scenario: string;
-  what: string;
-  seconds: number;
-}
-
+/** Exit code 1 when a request failed, 2 when nothing could be measured. A missed goal is shown, and is no failure. */
 async function main(argv: string[]): Promise<number> {
-  const quick = argv.includes("--quick");
-  const names = argv.filter((argument) => !argument.startsWith("--"));
+  const { values, positionals: names } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: { quick: { type: "boolean" }, publish: { type: "boolean" }, minutes: { type: "string" } },
+  });
   const unknown = names.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
   if (unknown.length > 0) {
-    console.error(
-      `There is no scenario ${unknown.join(", ")}. There are: ${SCENARIOS.map(({ name }) => name).join(", ")}.`,
-    );
-    return 2;
+    const known = SCENARIOS.map(({ name }) => name).join(", ");
+    throw new Error(`There is no scenario ${unknown.join(", ")}. There are: ${known}.`);
   }
+  requireTools(["taskset", "wrk", "nginx"]);
+  const stale = checkExecutable();
+  if (stale !== null) console.error(stale);
   // The load shares its core with the upstream, never with what is measured.
   Bun.spawnSync(["taskset", "-a", "-cp", String(LOAD_CORE), String(process.pid)]);
-  const results: Result[] = [];
-  for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
+
+  const chosen = SCENARIOS.filter(({ name, alone }) => (names.length === 0 ? !alone : names.includes(name)));
+  const quick = values.quick === true;
+  const minutes = values.minutes === undefined ? null : Number(values.minutes);
+  const everything = SCENARIOS.filter(({ alone }) => !alone);
+  const isSoak = chosen.every(({ alone }) => alone);
+  const run = describeRun(
+    {
+      command: `npm run bench${argv.length > 0 ? ` -- ${argv.filter((one) => one !== "--publish").join(" ")}` : ""}`,
+      quick,
+      whole: isSoak || everything.every((scenario) => chosen.includes(scenario)),
+    },
+    [Bun.spawnSync([EXECUTABLE, "--version"]).stdout.toString().trim()],
+  );
+  for (const scenario of chosen) {
     console.log(`\n${scenario.name}: ${scenario.what}`);
-    const started = performance.now();
-    const bench = await startBench(scenario.targets, {
-      rows: scenario.rows?.[quick ? "quick" : "full"] ?? 0,
-    });
-    try {
-      const outcome = await scenario.run({ bench, quick });
-      results.push({
-        scenario: scenario.name,
-        what: scenario.what,
-        seconds: (performance.now() - started) / 1000,
-        ...outcome,
-      });
-      for (const figure of outcome.figures) console.log(`  ${row(figure)}`);
-      if (outcome.failures > 0) console.log(`  FAILED REQUESTS: ${outcome.failures}`);
-    } finally {
-      await bench.stop();
-    }
+    const result = await runScenario(scenario, { quick, minutes });
+    run.results.push(result);
+    for (const figure of result.figures) console.log(`  ${row(figure)}`);
+    if (result.failures > 0) console.log(`  FAILED REQUESTS: ${result.failures}`);
   }
-  write(results, { quick, command: `bun run bench ${argv.join(" ")}`.trim() });
-  return results.some(({ failures }) => failures > 0) ? 1 : 0;
+  const name = isSoak ? "soak" : "latest";
+  writeRun(name, run);
+  if (values.publish === true) publish(name);
+  return run.results.some(({ failures }) => failures > 0) ? 1 : 0;
 }
 
-function row(figure: Figure): string {
-  const met = meetsGoal(figure);
-  return `${figure.name.padEnd(34)} ${show(figure.value).padStart(10)} ${figure.unit.padEnd(12)} ${goalText(figure)}${met === false ? "  missed" : ""}`;
+async function runScenario(scenario: Scenario, how: Omit<RunContext, "bench">): Promise<Result> {
+  const { name, what, targets, rows, env } = scenario;
+  const started = performance.now();
+  const bench = await startBench(targets, {
+    rows: rows?.[how.quick ? "quick" : "full"] ?? 0,
+    ...(env ? { env } : {}),
+  });
+  try {
+    const outcome = await scenario.run({ bench, ...how });
+    return { scenario: name, what, seconds: (performance.now() - started) / 1000, ...outcome };
+  } finally {
+    await bench.stop();
+  }
 }
 
-function show(value: number): string {
-  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en-US");
-  return value.toFixed(Math.abs(value) >= 10 ? 1 : 3);
-}
-
-function goalText({ goal }: Figure): string {
-  if (!goal) return "";
-  return goal.atMost === undefined ? `goal ≥ ${goal.atLeast}` : `goal ≤ ${goal.atMost}`;
-}
-
-function write(results: readonly Result[], how: { quick: boolean; command: string }): void {
-  const directory = join(root, "bench/results");
-  mkdirSync(directory, { recursive: true });
-  const machine = {
-    processor: cpus()[0]?.model ?? "unknown",
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    bun: Bun.version,
-    kernel: readFileSync("/proc/sys/kernel/osrelease", "utf8").trim(),
-  };
-  const stamp = { at: new Date().toISOString(), ...how, machine };
-  writeFileSync(join(directory, "latest.json"), `${JSON.stringify({ ...stamp, results }, null, 2)}\n`);
-  const lines = [
-    `Measured ${stamp.at} with \`${how.command}\` on ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Linux ${machine.kernel}, Bun ${machine.bun}.`,
-    "",
-    "| Scenario | Figure | Value | Goal |",
-    "|---|---|---:|---|",
-    ...results.flatMap(({ scenario, figures }) =>
-      figures.map((figure) => {
-        const met = meetsGoal(figure);
-        const verdict =
-          met === null ? "" : `${goalText(figure).replace("goal ", "")} ${met ? "met" : "**missed**"}`;
-        return `| ${scenario} | ${figure.name} | ${show(figure.value)} ${figure.unit} | ${verdict} |`;
-      }),
-    ),
-  ];
-  writeFileSync(join(directory, "latest.md"), `${lines.join("\n")}\n`);
-}
-
-process.exit(await main(process.argv.slice(2)));
+process.chdir(resolve(import.meta.dir, ".."));
+const exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  return 2;
+});
+process.exit(exitCode);

@@ -22,7 +22,19 @@ export interface Scenario {
   targets: readonly TargetName[];
   /** Rows that codex-lb's log holds before it starts. Default: none. */
   rows?: { full: number; quick: number };
-  run(context: { bench: Bench; quick: boolean }): Promise<Outcome>;
+  /** Settings of codex-lb besides those that every scenario has. */
+  env?: Record<string, string>;
+  /** Run when it is named, not with all the others; its result is kept apart. Default: with all. */
+  alone?: true;
+  run(context: RunContext): Promise<Outcome>;
+}
+
+export interface RunContext {
+  bench: Bench;
+  /** Shorter rounds: figures for a first look, not to be published. */
+  quick: boolean;
+  /** What `--minutes` said; null: the scenario's own length. */
+  minutes: number | null;
 }
 
 export function meetsGoal({ value, goal }: Figure): boolean | null {

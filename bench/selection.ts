@@ -1,8 +1,10 @@
-/** Cost of one pick among 1,000 accounts with four windows each, per strategy. Run: `bun bench/selection.ts`. */
+/** Prints what one pick among 1,000 accounts costs, median µs, in the case that is named; the scenario `selection` runs it. */
 import { select, STRATEGIES, type Candidate, type SelectionRequest } from "../src/core/selection.ts";
+import { median } from "./load.ts";
 
 const ACCOUNTS = 1_000;
-/** Batches, so that the best one shows the cost on a machine that is busy with other things too. */
+const SESSIONS = 10_000;
+/** Batches, so that one that was interrupted does not count. */
 const BATCHES = 40;
 const PICKS = 500;
 const nowMs = 1_795_000_000_000;
@@ -47,54 +49,59 @@ function account(index: number): Candidate {
   };
 }
 
-const candidates = Array.from({ length: ACCOUNTS }, (_, index) => account(index));
-const base: SelectionRequest = {
-  nowMs,
-  strategy: "usage_weighted",
-  preferEarlierReset: false,
-  singleAccountId: candidates[7]!.id,
-  model: "gpt-5.5",
-  allowedAccountIds: null,
-  excludedIds: new Set(),
-  keepAccountId: null,
-  random,
-};
+const KEEPS = "usage_weighted, keeps its account";
+const SESSIONS_CASE = `usage_weighted, ${SESSIONS} sessions`;
+const EARLIER = "usage_weighted, earlier reset";
+/** The default strategy as it is met most, first. */
+export const CASES: readonly string[] = [
+  SESSIONS_CASE,
+  ...STRATEGIES.toSorted((a, b) => Number(b === "usage_weighted") - Number(a === "usage_weighted")),
+  KEEPS,
+  EARLIER,
+];
 
-function measure(label: string, request: SelectionRequest) {
-  let picked = 0;
+/** Median µs per pick. */
+function measure(name: string): number {
+  const candidates = Array.from({ length: ACCOUNTS }, (_, index) => account(index));
+  const base: SelectionRequest = {
+    nowMs,
+    strategy: STRATEGIES.find((strategy) => strategy === name) ?? "usage_weighted",
+    preferEarlierReset: name === EARLIER,
+    singleAccountId: candidates[7]!.id,
+    model: "gpt-5.5",
+    allowedAccountIds: null,
+    excludedIds: new Set(),
+    keepAccountId: name === KEEPS ? candidates[500]!.id : null,
+    random,
+  };
+  const sessions = new Map(
+    Array.from({ length: name === SESSIONS_CASE ? SESSIONS : 0 }, (_, session) => [
+      `session-${session}`,
+      candidates[Math.floor(random() * ACCOUNTS)]!.id,
+    ]),
+  );
   let seq = 0;
   const inFlight: Candidate[] = [];
   const round = (picks: number) => {
-    for (let i = 0; i < picks; i++) {
-      const { pick } = select(candidates, request);
+    for (let index = 0; index < picks; index++) {
+      const keepAccountId = sessions.get(`session-${(seq * 7_919) % SESSIONS}`) ?? base.keepAccountId;
+      const { pick } = select(candidates, { ...base, keepAccountId });
+      seq++;
       if (pick === null) continue;
-      picked++;
       pick.inFlight++;
-      pick.lastPickedSeq = ++seq;
+      pick.lastPickedSeq = seq;
       inFlight.push(pick);
       if (inFlight.length > 200) inFlight.shift()!.inFlight--;
     }
   };
   round(2_000);
-  const batches = Array.from({ length: BATCHES }, () => {
-    const start = performance.now();
-    round(PICKS);
-    return ((performance.now() - start) * 1_000) / PICKS;
-  }).toSorted((a, b) => a - b);
-  for (const one of inFlight) one.inFlight--;
-  const [best, median] = [batches[0]!, batches[BATCHES >> 1]!].map((figure) => figure.toFixed(2).padStart(6));
-  console.log(`${label.padEnd(34)} best ${best}  median ${median} µs per pick  (${picked} picks)`);
+  return median(
+    Array.from({ length: BATCHES }, () => {
+      const start = performance.now();
+      round(PICKS);
+      return ((performance.now() - start) * 1_000) / PICKS;
+    }),
+  );
 }
 
-const cases: Record<string, SelectionRequest> = {
-  ...Object.fromEntries(STRATEGIES.map((strategy) => [strategy, { ...base, strategy }])),
-  "usage_weighted, keeps its account": { ...base, keepAccountId: candidates[500]!.id },
-  "usage_weighted, earlier reset": { ...base, preferEarlierReset: true },
-};
-
-// A pool runs one strategy; each is measured in a process of its own, so that none is compiled for the others' sake.
-const asked = process.argv[2];
-if (asked !== undefined) measure(asked, cases[asked]!);
-else
-  for (const label of Object.keys(cases))
-    Bun.spawnSync([process.execPath, import.meta.path, label], { stdio: ["ignore", "inherit", "inherit"] });
+if (import.meta.main) console.log(measure(process.argv[2]!));

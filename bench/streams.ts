@@ -1,6 +1,6 @@
 /** Many slow streams at once over raw sockets: when each event came, what was lost, who was cut. */
-import { requestBody, requestHead } from "./load.ts";
-import type { Target } from "./targets.ts";
+import { replyReader, requestBody, requestHead, sorted } from "./load.ts";
+import { RESPONSES_PATH, type Target } from "./targets.ts";
 
 export interface StreamsResult {
   /** Streams that saw their terminal event and a proper end. */
@@ -12,14 +12,11 @@ export interface StreamsResult {
 export interface OpenStreams {
   /** Streams that have begun to answer. */
   begun(): number;
-  /** Resolves when all have ended. */
-  finished: Promise<StreamsResult>;
-  /** Stops reading all of them, as a client does that hangs. */
-  stall(): void;
+  /** Resolves when all have ended, or when none may still be missing: `limitMs` after the call. */
+  finished(limitMs: number): Promise<StreamsResult>;
   close(): void;
 }
 
-const LAST_EVENT = Buffer.from("response.completed");
 const EVENT = Buffer.from("\nevent: ");
 
 /** Opens `count` streams, a few hundred at a time so that no backlog overflows. */
@@ -34,17 +31,18 @@ export async function openStreams(
   let begun = 0;
   let whole = 0;
   let left = options.count;
-  const { promise: finished, resolve } = Promise.withResolvers<StreamsResult>();
+  const { promise: allEnded, resolve } = Promise.withResolvers<void>();
 
   async function open(index: number): Promise<void> {
     let last = 0;
     let complete = false;
     let over = false;
+    const read = replyReader();
     function end(): void {
       if (over) return;
       over = true;
       if (complete) whole++;
-      if (--left === 0) resolve({ whole, deviationsMs: deviationsMs.toSorted((a, b) => a - b) });
+      if (--left === 0) resolve();
     }
     const socket = await Bun.connect({
       hostname: url.hostname,
@@ -59,11 +57,11 @@ export async function openStreams(
             deviationsMs.push(Math.abs(now - last - options.gapMs));
           }
           last = now;
-          if (bytes.includes(LAST_EVENT)) complete = true;
-          if (complete && bytes.subarray(-5).toString() === "0\r\n\r\n") {
-            end();
-            self.end();
-          }
+          const reply = read(bytes);
+          if (reply === null) return;
+          complete = reply.ok;
+          end();
+          self.end();
         },
         close: end,
         error: end,
@@ -71,7 +69,7 @@ export async function openStreams(
     });
     socket.setNoDelay(true);
     sockets.push(socket);
-    socket.write(requestHead(target, body.length, `stream-${index}`) + body);
+    socket.write(requestHead(target, { path: RESPONSES_PATH, body }, `stream-${index}`) + body);
   }
 
   for (let from = 0; from < options.count; from += 200) {
@@ -81,8 +79,10 @@ export async function openStreams(
   }
   return {
     begun: () => begun,
-    finished,
-    stall: () => sockets.forEach((socket) => socket.pause()),
+    async finished(limitMs) {
+      await Promise.race([allEnded, Bun.sleep(limitMs)]);
+      return { whole, deviationsMs: sorted(deviationsMs) };
+    },
     close: () => sockets.forEach((socket) => socket.terminate()),
   };
 }
