@@ -21,6 +21,7 @@ interface DialogProps {
 
 export function Dialog(props: DialogProps) {
   let content: HTMLElement | undefined;
+  let before: Element | null = null;
   const place = () =>
     props.side
       ? "enter-side inset-y-0 right-0 w-full max-w-[34rem] border-l sm:w-[92vw]"
@@ -34,10 +35,16 @@ export function Dialog(props: DialogProps) {
             content = element;
           }}
           onOpenAutoFocus={(event) => {
+            before = document.activeElement;
             const first = props.firstFocus && content?.querySelector<HTMLElement>(props.firstFocus);
             if (!first) return;
             event.preventDefault();
             first.focus();
+          }}
+          onCloseAutoFocus={(event) => {
+            // Kobalte gives it to the dialog's own trigger; ours have none, they are opened by whatever state says so.
+            event.preventDefault();
+            if (before instanceof HTMLElement) before.focus({ preventScroll: true });
           }}
           class={`fixed z-50 flex flex-col border-line bg-panel shadow-float outline-none ${place()}`}
         >
