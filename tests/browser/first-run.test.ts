@@ -18,7 +18,9 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 beforeEach(async () => {
-  simulator = createSimulator({ accounts: [{ email: "first@example.com" }, { email: "second@example.com" }] });
+  simulator = createSimulator({
+    accounts: [{ email: "first@example.com" }, { email: "second@example.com" }],
+  });
   await simulator.start();
   service = await startService({ simulator });
   one = await visit(browser, service.url);
