@@ -18,7 +18,7 @@ import { pathOf } from "./server.ts";
 export interface Entered {
   caller: Caller;
   refused: CodedError | null;
-  /** The caller of the next request on the same connection, with the rights that the key has by then. */
+  /** The caller of the next request on the same connection, with the rights of then. Throws CodedError when there are none. */
   again(): Caller;
 }
 
@@ -63,12 +63,14 @@ export function createDoor(ports: DoorPorts): Door {
       const refused = key === null ? unknownKey(client) : asError(key.refuse(null));
       return { key: refused === null ? key : null, refused };
     }
-    if (ports.settings().apiKeyAuthEnabled) {
-      const isLogin = presented.kind === "foreign" && isCodexPath(pathOf(request.url));
-      return { key: null, refused: isLogin ? LOGIN_IS_NO_KEY : KEY_MISSING };
-    }
-    if (client.isLocal || isIpIn(client.ip, networks)) return { key: null, refused: null };
-    return { key: null, refused: ADDRESS_FORBIDDEN };
+    const isLogin = presented.kind === "foreign" && isCodexPath(pathOf(request.url));
+    return { key: null, refused: withoutKey(client, isLogin ? LOGIN_IS_NO_KEY : KEY_MISSING) };
+  }
+
+  /** Whether this client needs a key; `missing` says so. */
+  function withoutKey(client: Client, missing: CodedError): CodedError | null {
+    if (ports.settings().apiKeyAuthEnabled) return missing;
+    return client.isLocal || isIpIn(client.ip, networks) ? null : ADDRESS_FORBIDDEN;
   }
 
   return (request, client, transport = "http") => {
@@ -97,6 +99,9 @@ export function createDoor(ports: DoorPorts): Door {
       caller: caller(),
       refused,
       again() {
+        firewall.admitToProxy(client);
+        const missing = key === null ? withoutKey(client, KEY_MISSING) : null;
+        if (missing) throw missing;
         key?.used();
         return caller();
       },

@@ -1,6 +1,7 @@
 /** Claims about the firewall, over HTTP: who comes in by address, who is never shut out, and which pages may call the proxy. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { type RunningService, startService } from "../testing/running-service.ts";
+import { type RunningService, startService, TURN_BODY } from "../testing/running-service.ts";
+import { openSocketClient, TERMINAL } from "../testing/socket-client.ts";
 import { BEHIND_PROXY, createVisitor } from "../testing/visitor.ts";
 
 let service: RunningService;
@@ -120,6 +121,32 @@ describe("web pages", () => {
     expect((await preflight()).headers.get("access-control-allow-origin")).toBeNull();
     await change({ proxyAllowedOrigins: ["https://chat.example.com"] });
     expect((await preflight()).headers.get("access-control-allow-headers")).toBe("authorization");
+  });
+});
+
+describe("a WebSocket that is open already", () => {
+  const TURN = { ...TURN_BODY, stream: undefined };
+
+  test("takes no more turns from an address that the list leaves out by now", async () => {
+    const headers = { authorization: `Bearer ${key}`, "x-forwarded-for": "203.0.113.9" };
+    const client = await openSocketClient(service.url, headers);
+    client.create(TURN);
+    expect((await client.next(...TERMINAL)).at(-1)!.type).toBe("response.completed");
+    await change({ proxyAllowlist: ["198.51.100.0/24"] });
+    client.create(TURN);
+    expect((await client.next(...TERMINAL)).at(-1)).toMatchObject({ error: { code: "ip_forbidden" } });
+    client.close();
+  });
+
+  test("takes none without a key once keys are needed", async () => {
+    const client = await openSocketClient(service.url);
+    client.create(TURN);
+    expect((await client.next(...TERMINAL)).at(-1)!.type).toBe("response.completed");
+    await service.admin("/api/settings", { method: "PUT", json: { apiKeyAuthEnabled: true } });
+    client.create(TURN);
+    expect((await client.next(...TERMINAL)).at(-1)).toMatchObject({ error: { code: "invalid_api_key" } });
+    await service.admin("/api/settings", { method: "PUT", json: { apiKeyAuthEnabled: false } });
+    client.close();
   });
 });
 
