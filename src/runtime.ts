@@ -220,6 +220,7 @@ export async function createRuntime(
     openAiBaseUrl: config.openAiBaseUrl ?? OPENAI_BASE_URL,
     connectTimeoutMs: config.upstreamConnectTimeoutMs,
     firstEventTimeoutMs: config.upstreamFirstEventTimeoutMs,
+    keepCookie: pool.setCookie,
   });
   const drain = createDrain(clock);
   const serving = createServing({ engine, attempt, pool, clock, drain, prices: livePrices.table, onRecord });

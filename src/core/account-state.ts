@@ -61,6 +61,7 @@ export function applyEvent(current: AccountStateFields, event: AccountEvent, now
     case "reactivated":
       return reactivate(current);
     case "none":
+    case "refused":
     case "cooling":
     case "model_unavailable":
       break;

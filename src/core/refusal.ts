@@ -88,7 +88,7 @@ export function refusalForNoAccount(seen: NoAccountSeen): Refusal {
     status: 429,
     message: full
       ? `codex-lb: every account serves as many requests as it may. Try again in ${retryAfterSeconds} s, or raise the limit per account in Settings.`
-      : `codex-lb: every account is pausing after a burst limit. Try again in ${retryAfterSeconds} s.`,
+      : `codex-lb: every account is pausing after OpenAI refused it. Try again in ${retryAfterSeconds} s.`,
     retryAfterSeconds,
   });
 }

@@ -93,11 +93,11 @@ test.each([
   expect(read(part)).toBeNull();
 });
 
-test("a 401 after a token refresh is the login's end", () => {
+test("a 401 with a fresh token is told as a refusal, not yet as the login's end", () => {
   const failure = read({ status: 401 }, { refreshedOnAccount: true });
-  expect(failure?.cause).toBe("account_invalid");
+  expect(failure?.cause).toBe("unauthorized");
   expect(failure?.effect).toEqual({
-    kind: "reauth",
+    kind: "refused",
     reason: "Upstream refuses its login even with a fresh token (http_401); log in again.",
   });
 });

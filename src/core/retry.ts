@@ -59,6 +59,8 @@ export type AccountEffect =
   /** `scope` other than SCOPE_ALL: only that metered feature is spent; treat it as `model` being unavailable until then. */
   | { kind: "spent"; untilMs: number | null; scope: string; windowMinutes: number | null; model: string }
   | { kind: "cooling"; untilMs: number; cause: Cause }
+  /** A token that the issuer has just given is refused without a word on why: an outage looks like that, and so does a lost login. */
+  | { kind: "refused"; reason: string }
   | { kind: "reauth"; reason: string }
   | { kind: "deactivated"; reason: string }
   | { kind: "model_unavailable"; model: string; untilMs: number };
@@ -196,7 +198,7 @@ function assess(cause: Cause, code: string, error: UpstreamError, context: ReadC
   switch (cause) {
     case "unauthorized":
       if (context.refreshedOnAccount !== true) return blameless(cause, code, message);
-      return invalidLogin(code, message, `Upstream refuses its login even with a fresh token (${code})`);
+      return refused(code, message);
     case "account_invalid":
       return invalidLogin(code, message, `Upstream ended its login (${code})`);
     case "account_deactivated": {
@@ -229,6 +231,11 @@ function assess(cause: Cause, code: string, error: UpstreamError, context: ReadC
 
 function blameless(cause: Cause, code: string, message: string): Failure {
   return { cause, code, message, untilMs: null, effect: { kind: "none" } };
+}
+
+function refused(code: string, message: string): Failure {
+  const reason = `Upstream refuses its login even with a fresh token (${code}); log in again.`;
+  return { cause: "unauthorized", code, message, untilMs: null, effect: { kind: "refused", reason } };
 }
 
 function invalidLogin(code: string, message: string, what: string): Failure {

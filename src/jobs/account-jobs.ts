@@ -34,6 +34,13 @@ export interface AccountJobs {
   stop(): void;
 }
 
+/** What upstream's code on a 401 says of the login; any other says nothing certain. */
+const REFUSAL_BY_CODE: Record<string, "deactivated" | "reauth"> = {
+  account_deactivated: "deactivated",
+  token_invalidated: "reauth",
+  token_revoked: "reauth",
+};
+
 const STOPPED = { kind: "failed", code: "server_shutdown" } as const;
 
 /** The accounts take turns over the interval, but one turn is never shorter or longer than this. */
@@ -69,7 +76,10 @@ export function createAccountJobs(ports: AccountJobsPorts): AccountJobs {
     const used = account.credentials;
     const first = await ask();
     if (stopped) return STOPPED;
-    if (first.kind !== "unauthorized") return first;
+    if (first.kind !== "unauthorized") {
+      if (first.kind === "ok") pool.accepted(account.id);
+      return first;
+    }
     const renewed = await tokens.refresh(account.id, "unauthorized_recovery", used);
     if (renewed.kind !== "fresh") return lost(account, renewed);
     const second = await ask();
@@ -77,11 +87,8 @@ export function createAccountJobs(ports: AccountJobsPorts): AccountJobs {
     if (second.kind === "unauthorized") {
       const code = second.code ?? "unauthorized";
       const reason = `Upstream refuses its login even with a fresh token (${code}); log in again.`;
-      pool.apply(
-        account.id,
-        code === "account_deactivated" ? { kind: "deactivated", reason } : { kind: "reauth", reason },
-      );
-    }
+      pool.apply(account.id, { kind: REFUSAL_BY_CODE[code] ?? "refused", reason });
+    } else if (second.kind === "ok") pool.accepted(account.id);
     return second;
   }
   function lost<T>(

@@ -41,6 +41,8 @@ export interface PooledAccount extends Account, Candidate {
   cookie: string | null;
   /** Upstream requests since the start, for the metrics. */
   picks: number;
+  /** Since when upstream has refused its tokens without saying why; null while it accepts them. */
+  refusedSinceMs: number | null;
   /** When it came into its present state; 0 at the start. */
   stateSinceMs: number;
 }
@@ -92,6 +94,9 @@ export interface Pool {
   setCredentials(id: string, credentials: Credentials): void;
   setModels(id: string, models: ReadonlySet<string> | null): void;
   setRouting(id: string, routing: AccountRouting): void;
+  /** Upstream took a token of the account. */
+  accepted(id: string): void;
+  setCookie(id: string, cookie: string | null): void;
   /** Heals the states whose time has passed. */
   tick(): void;
   readonly affinity: AffinityMap;
@@ -100,6 +105,9 @@ export interface Pool {
   onChange(listener: (change: PoolChange) => void): void;
 }
 
+/** A fresh token that is refused: the account pauses for so long, and the login counts as lost when it goes on for longer than that. */
+const REFUSED_PAUSE_MS = 30_000;
+const REFUSED_LIMIT_MS = 10 * 60_000;
 /** Models that an account refused are remembered up to this many; upstream's catalogue has a few dozen. */
 const MAX_UNAVAILABLE_MODELS = 64;
 
@@ -149,6 +157,12 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     const account = byId.get(id);
     if (!account) return null;
     const now = clock.now();
+    if (event.kind === "refused") {
+      account.refusedSinceMs ??= now;
+      account.coolingUntilMs = Math.max(account.coolingUntilMs, now + REFUSED_PAUSE_MS);
+      if (now - account.refusedSinceMs >= REFUSED_LIMIT_MS)
+        return apply(id, { kind: "reauth", reason: event.reason });
+    }
     if (event.kind === "cooling") account.coolingUntilMs = Math.max(account.coolingUntilMs, event.untilMs);
     if (event.kind === "model_unavailable") markUnavailable(account, event.model, event.untilMs);
     if (event.kind === "spent" && event.scope !== SCOPE_ALL && event.untilMs !== null) {
@@ -156,6 +170,7 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     }
     if (event.kind === "logged_in" || event.kind === "reactivated") {
       account.coolingUntilMs = 0;
+      account.refusedSinceMs = null;
       account.unavailableModels.clear();
     }
     const transition = applyEvent(account, event, now);
@@ -190,8 +205,9 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
         resetCreditsAvailable: old?.resetCreditsAvailable ?? null,
         usageReadAtMs: old?.usageReadAtMs ?? null,
         routing: old?.routing ?? null,
-        cookie: null,
+        cookie: old?.cookie ?? null,
         picks: old?.picks ?? 0,
+        refusedSinceMs: null,
         stateSinceMs: 0,
       };
       weigh(account);
@@ -311,6 +327,14 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     setRouting(id, routing) {
       const account = byId.get(id);
       if (account) account.routing = routing;
+    },
+    accepted(id) {
+      const account = byId.get(id);
+      if (account) account.refusedSinceMs = null;
+    },
+    setCookie(id, cookie) {
+      const account = byId.get(id);
+      if (account) account.cookie = cookie;
     },
     tick() {
       const now = clock.now();

@@ -50,6 +50,7 @@ export function createApiKeyLane(apiKey: Secret): ApiKeyLane {
     routing: null,
     cookie: null,
     picks: 0,
+    refusedSinceMs: null,
     coolingUntilMs: 0,
     inFlight: 0,
     maxInFlight: Infinity,

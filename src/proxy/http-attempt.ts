@@ -1,4 +1,5 @@
 /** One attempt over HTTP: sends the request as one account, and looks at the reply until it is known to be none of a failure. */
+import { keepCookies } from "../core/cookies.ts";
 import { clientHeaders, upstreamHead } from "../core/headers.ts";
 import { createReplyObserver, type ReplyObserver } from "../core/reply-observer.ts";
 import type { Seen } from "../core/retry.ts";
@@ -54,6 +55,8 @@ export interface CommittedReply {
 }
 
 export interface HttpAttemptPorts {
+  /** The account's cookies as they are after a reply. */
+  keepCookie(accountId: string, cookie: string | null): void;
   http: Http1Client;
   clock: Clock;
   upstreamBaseUrl: string;
@@ -69,7 +72,7 @@ export type HttpAttempt = (
 ) => Promise<Attempted<CommittedReply>>;
 
 export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
-  const { http, clock, connectTimeoutMs, firstEventTimeoutMs } = ports;
+  const { http, clock, connectTimeoutMs, firstEventTimeoutMs, keepCookie } = ports;
   const base = parseOrigin(ports.upstreamBaseUrl);
   const openAi = parseOrigin(ports.openAiBaseUrl);
 
@@ -108,6 +111,8 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
     const timeout = createTimeout(clock, firstEventTimeoutMs, () => exchange.cancel());
     try {
       const reply = await exchange.reply;
+      const cookie = keepCookies(account.cookie, reply.headers);
+      if (cookie !== account.cookie) keepCookie(account.id, cookie);
       const attempted = await judge(request, reply, exchange, timeout);
       if (attempted.kind === "failed") exchange.cancel();
       return byApiKey ? withoutOwner(attempted) : attempted;

@@ -1,5 +1,6 @@
 /** Where requests go, over the whole service: spread, stickiness, token refresh, and storms. */
 import { describe, expect, test } from "bun:test";
+import { systemClock } from "../ports.ts";
 import { type RunningService, startService, TURN_BODY } from "../testing/running-service.ts";
 
 const QUIET = { CODEX_LB_USAGE_REFRESH_INTERVAL_SECONDS: "3600" };
@@ -241,5 +242,75 @@ test("an account's workspace routing is applied upstream", async () => {
     do await service.turn();
     while (!sent().some(([name]) => name === "x-openai-account-routing-override") && Date.now() < deadline);
     expect(sent()).toContainEqual(["x-openai-account-routing-override", "us"]);
+  });
+});
+
+describe("refused tokens", () => {
+  const refuseAll = (service: RunningService, account: number) =>
+    service.simulator.addFault({
+      act: { kind: "status", status: 401, body: {} },
+      when: { account },
+      times: null,
+    });
+
+  test("an account that is refused with a fresh token pauses; its login is not taken for lost", async () => {
+    await withService({ accounts: [ENDLESS, ENDLESS] }, async (service) => {
+      refuseAll(service, 0);
+      for (let turn = 0; turn < 4; turn++)
+        expect((await service.turn()).text).toContain("response.completed");
+      const { accounts } = await service.adminJson<{ accounts: { status: string }[] }>("/api/accounts");
+      expect(accounts.map(({ status }) => status)).toEqual(["active", "active"]);
+      const asked = service.simulator.requests.filter(
+        (entry) => entry.route === "responses" && entry.account === 0,
+      );
+      expect(asked).toHaveLength(2);
+    });
+  });
+
+  test("one that goes on for ten minutes is a lost login", async () => {
+    let nowMs = Date.now();
+    const clock = { ...systemClock, now: () => nowMs };
+    await withService(
+      { accounts: [ENDLESS, ENDLESS], ports: { clock }, simulator: { clock } },
+      async (service) => {
+        refuseAll(service, 0);
+        const statusOf = async () => {
+          const { accounts } = await service.adminJson<{ accounts: { status: string }[] }>("/api/accounts");
+          return accounts[0]!.status;
+        };
+        const tryAccount = async () => {
+          await service.adminJson("/api/settings", {
+            method: "PUT",
+            json: { routingStrategy: "single_account", singleAccountId: service.accountIds[0] },
+          });
+          await service.turn();
+        };
+        await tryAccount();
+        nowMs += 9 * 60_000;
+        await tryAccount();
+        expect(await statusOf()).toBe("active");
+        nowMs += 61_000;
+        await tryAccount();
+        expect(await statusOf()).toBe("reauth_required");
+      },
+    );
+  });
+});
+
+test("each account gets back the cookies that the edge set for it, and the client none", async () => {
+  await withService({ accounts: [ENDLESS, ENDLESS] }, async (service) => {
+    const headers = { "session-id": "root", cookie: "session=of-the-client" };
+    const first = await service.fetch("/backend-api/codex/responses", {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(TURN_BODY),
+    });
+    await first.text();
+    expect(first.headers.get("set-cookie")).toBeNull();
+    await service.turn({ headers });
+    const [before, after] = service.simulator.requests.filter((entry) => entry.route === "responses");
+    const cookieOf = (entry: typeof before) => entry!.headers.find(([name]) => name === "cookie")?.[1];
+    expect(cookieOf(before)).toBeUndefined();
+    expect(cookieOf(after)).toBe(`__cf_bm=sim-${after!.account}`);
   });
 });

@@ -159,6 +159,7 @@ export function createServing(ports: ServePorts): Serving {
 
   function noteReplyHead(account: PooledAccount, headers: Iterable<[string, string]>): void {
     if (laneOf(account) !== "pool") return;
+    if (account.refusedSinceMs !== null) pool.accepted(account.id);
     const now = clock.now();
     const quota: [string, string][] = [];
     let seen = "";
