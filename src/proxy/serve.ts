@@ -95,7 +95,7 @@ export type Served<Reply> =
       reply: Reply;
       account: PooledAccount;
       headers: ReplyHeaders;
-      /** To be called exactly once, when the reply has ended. */
+      /** To be called when the reply has ended; only the first call counts. */
       end(how: RelayEnd, times: RelayTimes): void;
     };
 
@@ -228,7 +228,7 @@ export function createServing(ports: ServePorts): Serving {
     });
     if (refused) return turnedAway(ask, headers, { refusal: refused, trace: null, account: null });
     const model = facts.model === "" ? null : facts.model;
-    const routed = await engine.route(
+    const asking = engine.route(
       {
         requestId: origin.requestId,
         receivedAtMs: origin.receivedAtMs,
@@ -242,6 +242,12 @@ export function createServing(ports: ServePorts): Serving {
       },
       attempt,
     );
+    const routed = await asking.catch((error: unknown) => {
+      const errorMessage = "This is a defect in codex-lb; its log says more.";
+      const end = endOf({ errorCode: "internal_error", errorMessage, endedAt: clock.monotonic() });
+      finish(caller, facts, { trace: null, account: null, reply: null, end });
+      throw error;
+    });
     const { trace } = routed;
     headers["server-timing"] = serverTiming(trace, clock.monotonic() - origin.receivedAt);
     switch (routed.kind) {
@@ -265,12 +271,15 @@ export function createServing(ports: ServePorts): Serving {
         const { value: reply, lease } = routed;
         const { account } = lease;
         noteReplyHead(account, reply.headers);
+        let isOver = false;
         return {
           kind: "committed",
           reply,
           account,
           headers,
           end(how, times) {
+            if (isOver) return;
+            isOver = true;
             lease.release();
             noteReplyEnd(account, reply, ask);
             const asked = { bodyBytes: ask.bodyBytes, continued: trace.affinity.kind === "keep" };
@@ -345,10 +354,17 @@ export function createServing(ports: ServePorts): Serving {
           reply.revoked = true;
           reply.cancel();
         });
-        return shape.reply(reply, served.headers, (how, times) => {
+        const end = (how: RelayEnd, times: RelayTimes) => {
           forget?.();
           served.end(how, times);
-        });
+        };
+        try {
+          return await shape.reply(reply, served.headers, end);
+        } catch (error) {
+          reply.cancel();
+          end("cut", { firstByteAt: null, firstTokenAt: null, endedAt: clock.monotonic() });
+          throw error;
+        }
       }
     }
   }

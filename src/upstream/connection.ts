@@ -1,4 +1,5 @@
 /** One connection to upstream: opened, checked, and used for one exchange at a time. */
+import { isIP } from "node:net";
 import type { Socket } from "bun";
 import { HeaderList } from "../core/header-list.ts";
 import { type BodyDecoder, createBodyDecoder } from "./body-framing.ts";
@@ -86,7 +87,9 @@ export class Connection {
       Bun.connect({
         hostname: this.origin.hostname,
         port: this.origin.port,
-        ...(this.origin.tls ? { tls: { serverName: this.origin.hostname, rejectUnauthorized: true } } : {}),
+        ...(this.origin.tls
+          ? { tls: { ...serverNameOf(this.origin.hostname), rejectUnauthorized: true } }
+          : {}),
         socket: {
           binaryType: "uint8array",
           open: (socket) => {
@@ -105,7 +108,7 @@ export class Connection {
           },
           data: (_socket, bytes) => this.#received(bytes),
           drain: () => this.#flush(),
-          close: () => this.#closed("closed"),
+          close: (_socket, error?: Error) => this.#closed(error ? "reset" : "closed"),
           error: () => this.#closed("reset"),
           connectError: (_socket, error) => this.fail(connectErrorCode(error)),
         },
@@ -309,6 +312,11 @@ export class Connection {
     body?.end(complete ? null : new TransportError("body", code));
     this.destroy();
   }
+}
+
+/** A name is told to the server and checked against its certificate; an address is only checked (RFC 6066, 3). */
+function serverNameOf(hostname: string): { serverName?: string } {
+  return isIP(hostname) === 0 ? { serverName: hostname } : {};
 }
 
 function connectErrorCode(error: unknown): string {
