@@ -1,25 +1,23 @@
 /** The request log: filtered by the URL, growing at the top while one watches, one request open at the side. */
-import { useInfiniteQuery, useQuery } from "@tanstack/solid-query";
+import { useQuery } from "@tanstack/solid-query";
 import Activity from "lucide-solid/icons/activity";
 import ArrowUp from "lucide-solid/icons/arrow-up";
 import { createEffect, createMemo, createSignal, on, onCleanup, onMount, Show } from "solid-js";
-import { api } from "../../lib/api.ts";
-import type { RequestEntry, RequestPage } from "../../lib/api-types.ts";
+import type { RequestEntry } from "../../lib/api-types.ts";
 import { count } from "../../lib/format.ts";
-import { LOG_WRITTEN_MS, onRequestFinished } from "../../lib/live.ts";
+import { liveState, LOG_WRITTEN_MS, onRequestFinished } from "../../lib/live.ts";
 import { remembered } from "../../lib/preferences.ts";
-import { accountsQuery, dataOf, requestsPath } from "../../lib/queries.ts";
+import { accountsQuery, dataOf } from "../../lib/queries.ts";
 import { requests as words } from "../../lib/strings.ts";
 import { Button, ButtonLink } from "../../ui/button.tsx";
 import { PageHead } from "../../ui/page.tsx";
 import { Empty, ErrorNote, SkeletonRows } from "../../ui/states.tsx";
 import { createFilters, passes, queryOf } from "./filters.ts";
 import { ColumnChoice, FilterBar, TailSwitch } from "./filter-bar.tsx";
+import { createLogPages } from "./log-pages.ts";
 import { RequestDrawer } from "./request-drawer.tsx";
 import { RequestTable } from "./request-table.tsx";
 
-/** One page fills a tall screen four times. */
-const PAGE_SIZE = 200;
 /** New requests kept above the pages; from then on the log itself is asked again. */
 const MAX_FRESH = 500;
 /** Further down than this, new rows would push away what is being read. */
@@ -32,27 +30,23 @@ export default function RequestsPage() {
   const names = createMemo(
     () => new Map((dataOf(accounts) ?? []).map((account) => [account.accountId, account])),
   );
-  const log = useInfiniteQuery(() => ({
-    queryKey: ["requests", "list", filters.values()],
-    queryFn: ({ pageParam, signal }) =>
-      api.get<RequestPage>(
-        requestsPath({ ...queryOf(filters.values(), Date.now()), limit: PAGE_SIZE, cursor: pageParam }),
-        signal,
-      ),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page: RequestPage) => (page.hasMore ? page.nextCursor : null),
-    // The live feed adds what is new; asking again for every page would move the rows under the reader.
-    staleTime: Number.POSITIVE_INFINITY,
-    refetchOnMount: "always" as const,
-  }));
+  const log = createLogPages(() => queryOf(filters.values(), Date.now()));
 
   onMount(() => {
     // What ended just before this page came is neither in the log yet nor told again.
-    const timer = setTimeout(() => void log.refetch(), LOG_WRITTEN_MS);
+    const timer = setTimeout(() => void log.refresh(), LOG_WRITTEN_MS);
     onCleanup(() => clearTimeout(timer));
   });
+  createEffect(on(liveState, (state, before) => state === "live" && before === "lost" && void log.refresh()));
   const [fresh, setFresh] = createSignal<RequestEntry[]>([]);
   const [held, setHeld] = createSignal<RequestEntry[]>([]);
+  // What the log has told since is not new any more.
+  createEffect(
+    on(log.head, (head) => {
+      const told = new Set(head?.requests.map((entry) => entry.requestId));
+      setFresh((list) => list.filter((entry) => !told.has(entry.requestId)));
+    }),
+  );
   createEffect(on(filters.values, () => (setFresh([]), setHeld([])), { defer: true }));
   onRequestFinished((entry) => {
     if (!passes(entry, filters.values())) return;
@@ -68,18 +62,14 @@ export default function RequestsPage() {
     scrollTo({ top: 0 });
   };
 
-  const pages = () => (log.isPending ? [] : (log.data?.pages ?? []));
   const rows = createMemo(() => {
-    const seen = new Set<string>();
-    return [...fresh(), ...pages().flatMap((page) => page.requests)].filter(
-      ({ requestId }) => !seen.has(requestId) && seen.add(requestId),
-    );
+    const above = new Set(fresh().map((entry) => entry.requestId));
+    return [...fresh(), ...log.rows().filter((entry) => !above.has(entry.requestId))];
   });
-  const total = () => pages()[0]?.total ?? null;
   const summary = () => {
-    const known = total();
-    if (known === null) return undefined;
-    const text = `${count(known + fresh().length)}${pages()[0]?.totalIsAtLeast ? "+" : ""}`;
+    const head = log.head();
+    if (head === null || head.total === null) return undefined;
+    const text = `${count(head.total + fresh().length)}${head.totalIsAtLeast ? "+" : ""}`;
     return filters.any() ? words.found(text) : words.all(text);
   };
   const opened = createMemo(() => rows().find((entry) => entry.requestId === filters.opened()));
@@ -98,14 +88,14 @@ export default function RequestsPage() {
           </Button>
         </div>
       </Show>
-      <Show when={log.isError}>
-        <ErrorNote error={log.error} retry={() => void log.refetch()} class="mb-3" />
+      <Show when={log.error()}>
+        <ErrorNote error={log.error()} retry={() => void log.refresh()} class="mb-3" />
       </Show>
       <div class="panel overflow-hidden">
         <Show
-          when={!log.isPending}
+          when={log.head()}
           fallback={
-            <Show when={!log.isError}>
+            <Show when={!log.error()}>
               <SkeletonRows rows={14} />
             </Show>
           }
@@ -120,14 +110,14 @@ export default function RequestsPage() {
               isFresh={(entry) => fresh().includes(entry)}
               openId={filters.opened()}
               open={filters.open}
-              onNearEnd={() => log.hasNextPage && !log.isFetchingNextPage && void log.fetchNextPage()}
+              onNearEnd={() => void log.more()}
             />
           </Show>
         </Show>
       </div>
       <Show when={rows().length > 0}>
         <p class="py-3 text-center text-xs text-ink-3" role="status">
-          {log.hasNextPage ? words.more : words.end}
+          {log.hasMore() ? words.more : words.end}
         </p>
       </Show>
       <RequestDrawer
