@@ -36,14 +36,18 @@ export function errorResponse(dialect: Dialect, error: CodedError, requestId: st
 }
 
 export function refusalResponse(dialect: Dialect, refusal: Refusal, headers: ReplyHeaders): Response {
+  const reply = refusalReply(dialect, refusal, headers["x-request-id"]);
+  return jsonResponse(reply, { ...headers, ...retryHeaders(refusal) });
+}
+
+export function refusalReply(dialect: Dialect, refusal: Refusal, requestId?: string): HttpReply {
   const { retryAfterSeconds, resetsAt } = refusal;
-  const reply = dialect.errorBody(refusal.status, refusal.code, refusal.message, {
+  return dialect.errorBody(refusal.status, refusal.code, refusal.message, {
     type: refusal.type,
     ...(resetsAt === null ? {} : { resets_at: resetsAt }),
     ...(resetsAt === null || retryAfterSeconds === null ? {} : { resets_in_seconds: retryAfterSeconds }),
-    requestId: headers["x-request-id"],
+    requestId,
   });
-  return jsonResponse(reply, { ...headers, ...retryHeaders(refusal) });
 }
 
 /** The SDKs sleep no longer than this for a Retry-After, and otherwise knock again after a moment. */

@@ -200,7 +200,10 @@ export async function readJson(request: Request): Promise<unknown> {
  * The name under which the conversation keeps its account and its prompt cache: the client's own, or one made from what
  * stays the same over its turns, the instructions and the first message of the user.
  */
-function nameConversation({ body, conversation }: TranslatedRequest, caller: Caller): string {
+export function nameConversation(
+  { body, conversation }: Pick<TranslatedRequest, "body" | "conversation">,
+  caller: Caller,
+): string {
   if (typeof body.prompt_cache_key === "string") return body.prompt_cache_key;
   const hash = createHash("sha256").update(caller.origin.apiKeyId ?? "");
   if (conversation === null) hash.update(JSON.stringify(opening(body)));
@@ -216,7 +219,7 @@ function sessionName(hex: string): string {
 }
 
 /** A client's own name may be any text, of any length; a header may not. */
-function sessionHeader(conversation: string): string {
+export function sessionHeader(conversation: string): string {
   if (/^[\x21-\x7e]{1,128}$/.test(conversation)) return conversation;
   return sessionName(createHash("sha256").update(conversation).digest("hex"));
 }
@@ -252,18 +255,28 @@ const PASSED_ON =
   /^(session[-_]id|thread[-_]id|conversation_id|version|x-client-request-id|x-(codex|openai)-.+)$/;
 
 /** A client that names an originator is passed on as what it says it is; for the others we speak. Never a browser. */
-function upstreamHeaders(headers: Headers, names: CallerNames, conversation: string): [string, string][] {
+export function callerHeaders(headers: Headers, names: CallerNames): [string, string][] {
   const originator = headers.get("originator");
   const list: [string, string][] = [
-    ["content-type", "application/json"],
-    ["accept", "text/event-stream"],
     ["originator", originator ?? names.originator],
     ["user-agent", (originator === null ? null : headers.get("user-agent")) ?? names.userAgent],
   ];
   for (const [name, value] of headers) if (PASSED_ON.test(name)) list.push([name, value]);
-  // A stable session header keeps the prompt cache on one shard (UPSTREAM I).
-  if (!headers.has("session-id") && !headers.has("session_id"))
-    list.push(["session-id", sessionHeader(conversation)]);
+  return list;
+}
+
+/** A stable session header keeps the prompt cache on one shard (UPSTREAM I). */
+export function namesSession(headers: Headers): boolean {
+  return headers.has("session-id") || headers.has("session_id");
+}
+
+function upstreamHeaders(headers: Headers, names: CallerNames, conversation: string): [string, string][] {
+  const list: [string, string][] = [
+    ["content-type", "application/json"],
+    ["accept", "text/event-stream"],
+    ...callerHeaders(headers, names),
+  ];
+  if (!namesSession(headers)) list.push(["session-id", sessionHeader(conversation)]);
   return list;
 }
 

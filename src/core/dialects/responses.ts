@@ -179,8 +179,16 @@ function readInclude(value: unknown): string[] {
   return [...new Set([...include, ENCRYPTED_REASONING])];
 }
 
+/** What stands in the last event when upstream leaves it out. */
+export interface FinalDefaults {
+  id: string;
+  /** Unix seconds. */
+  createdAt: number;
+  reply: Pick<ReplyContext["reply"], "model">;
+}
+
 /** Rebuilds what upstream leaves out of its last event: with `store: false` its `output` may be empty (UPSTREAM C). */
-function createFinalResponse(ctx: ReplyContext) {
+export function createFinalResponse(ctx: FinalDefaults) {
   const done: { order: number; item: JsonObject }[] = [];
   let failure: ReplyFailure | null = null;
   let response: JsonObject | null = null;
