@@ -15,7 +15,8 @@ import { createLiveEvents, LIVE_TICK_MS } from "./http/live-events.ts";
 import type { Client } from "./http/locality.ts";
 import { createLiveFeed } from "./http/live.ts";
 import { createMetrics, LAG_EVERY_MS } from "./http/metrics.ts";
-import { proxyRoutes, socketRoutes } from "./http/proxy.ts";
+import { proxyRoutes } from "./http/proxy.ts";
+import { socketRoutes } from "./http/sockets.ts";
 import { holderRoutes } from "./http/holder.ts";
 import { createHttpServer } from "./http/server.ts";
 import { v1Routes } from "./http/v1.ts";
@@ -426,6 +427,7 @@ export async function createRuntime(
       door,
       sockets,
       enabled: () => settings().websocketEnabled && !laneServes(),
+      v1: translated,
     }),
     application: application.handle,
     onError(error) {

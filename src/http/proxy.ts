@@ -1,14 +1,13 @@
 /** Codex's own paths: who asks, and which relay serves it. */
-import { CodedError, openAiErrorBody } from "../core/errors.ts";
+import { CodedError } from "../core/errors.ts";
 import { type Catalogue, clientVersionOf } from "../pool/catalogue.ts";
 import { errorResponse, type Surface } from "../proxy/answers.ts";
 import type { RelayRequest } from "../proxy/responses.ts";
 import type { Caller } from "../proxy/serve.ts";
 import { notFound, type SideCalls } from "../proxy/side-calls.ts";
-import type { SocketRelay } from "../proxy/socket.ts";
 import type { Door } from "./access.ts";
-import type { Client } from "./locality.ts";
-import { pathOf, type ProxyRoute, type SocketRoute } from "./server.ts";
+import { pathOf, type ProxyRoute } from "./server.ts";
+import { CODEX_RESPONSES, noWebSocket } from "./sockets.ts";
 
 export interface ProxyRoutesPorts {
   door: Door;
@@ -19,7 +18,6 @@ export interface ProxyRoutesPorts {
 
 type Handle = (request: Request, caller: Caller) => Promise<Response> | Response;
 
-const RESPONSES = "/backend-api/codex/responses";
 const BACKEND = "/backend-api";
 /** Where the client looks for the account's own calls, with and without `/backend-api` in its `chatgpt_base_url` (UPSTREAM A.3). */
 const ACCOUNT_CALLS = ["/backend-api/wham/", "/api/codex/"];
@@ -52,12 +50,12 @@ export function proxyRoutes({ door, relay, calls, catalogue }: ProxyRoutesPorts)
   return [
     route(
       "POST",
-      RESPONSES,
+      CODEX_RESPONSES,
       (request, caller) => relay(request, { path: "/codex/responses", observe: true }, caller),
       "codex_stream",
     ),
-    { method: "GET", path: RESPONSES, handle: noWebSocket },
-    route("POST", `${RESPONSES}/compact`, calls.compact),
+    { method: "GET", path: CODEX_RESPONSES, handle: noWebSocket },
+    route("POST", `${CODEX_RESPONSES}/compact`, calls.compact),
     route("GET", "/backend-api/codex/models", (request, caller) => codexModels(catalogue, request, caller)),
     ...["/backend-api", "/pooled/backend-api"].map((base): ProxyRoute => ({
       method: "POST",
@@ -102,35 +100,4 @@ export async function codexModels(catalogue: Catalogue, request: Request, caller
   const headers = { "x-request-id": caller.origin.requestId, etag };
   if (request.headers.get("if-none-match") === etag) return new Response(null, { status: 304, headers });
   return Response.json({ models: entries }, { headers });
-}
-
-/** The one status on which the client turns to HTTP at once and without a word (UPSTREAM D). */
-function noWebSocket(): Response {
-  return new Response(
-    openAiErrorBody("upgrade_required", "codex-lb: this path is served over HTTP; use POST."),
-    {
-      status: 426,
-      headers: { "content-type": "application/json" },
-    },
-  );
-}
-
-export interface SocketRoutesPorts {
-  door: Door;
-  sockets: SocketRelay;
-  /** WebSockets are switched on. */
-  enabled(): boolean;
-}
-
-/** `GET …/responses` with an upgrade. */
-export function socketRoutes({ door, sockets, enabled }: SocketRoutesPorts): SocketRoute[] {
-  function open(request: Request, client: Client): ReturnType<SocketRoute["open"]> {
-    if (!enabled()) return noWebSocket();
-    const { caller, refused, again } = door(request, client, "websocket");
-    const { requestId } = caller.origin;
-    if (refused) return errorResponse(refused, "codex_stream", { "x-request-id": requestId });
-    const session = sockets.accept({ headers: new Map(request.headers), caller: again, first: caller });
-    return { session, headers: [...sockets.handshakeHeaders(caller), ["x-request-id", requestId]] };
-  }
-  return [{ path: RESPONSES, open }];
 }

@@ -10,15 +10,8 @@ import type { ClientPresence } from "./engine.ts";
 import { grant, whileKeyLives } from "./key-grant.ts";
 import { brokenOff, type RelayEnd, type RelayTimes } from "./relay.ts";
 import { type Caller, readLateFailure, type Served } from "./serve.ts";
-import {
-  answerFrame,
-  clientFrameType,
-  codedErrorFrame,
-  failedFrame,
-  refusalFrame,
-  upstreamFrameType,
-  errorForClient,
-} from "./socket-frames.ts";
+import type { SocketDialect } from "./socket-dialect.ts";
+import { answerFrame, clientFrameType, failedFrame, upstreamFrameType } from "./socket-frames.ts";
 import { type ClientSocket, SocketClient } from "./socket-client.ts";
 import { showHttpReply } from "./socket-http.ts";
 import type { SocketPorts } from "./socket.ts";
@@ -39,6 +32,7 @@ export interface Handshake {
   headers: ReadonlyMap<string, string>;
   /** The client as it is now, for one more request. Throws CodedError when it may make none any more. */
   caller(): Caller;
+  dialect: SocketDialect;
 }
 
 /** What the hub does with a session. */
@@ -76,12 +70,14 @@ interface Relaying {
   served: Extract<Served<FrameReply>, { kind: "committed" }> & { reply: SocketReply };
   facts: RequestFacts;
   times: Required<RelayTimes>;
+  /** What its client gets in place of a frame. */
+  completed(type: string, text: string): string;
   done(how: RelayEnd): void;
 }
 
 export function createSession(handshake: Handshake, ports: SocketPorts, onGone: () => void): OpenSession {
   const { serving, pool, clock, drain } = ports;
-  const { headers } = handshake;
+  const { headers, dialect } = handshake;
   let seenAt = clock.monotonic();
   let idleSince: number | null = seenAt;
   let relaying: Relaying | null = null;
@@ -126,7 +122,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
   function relayFrame(current: Relaying, type: string, text: string): Promise<void> | undefined {
     const { observer } = current.served.reply.holding;
     if (observer.wants(type)) observer.json(type, text);
-    const wait = show(inItsForm(current, type, pooled(type, text)));
+    const wait = show(current.completed(type, inItsForm(current, type, pooled(type, text))));
     noteTimes(current, text);
     if (observer.phase() === "ended") current.done("completed");
     return wait;
@@ -148,7 +144,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
       const message = `codex-lb: the account could not finish this response (${failure.code}); please retry.`;
       return failedFrame("account_failed", message, observer.summary().responseId);
     }
-    return type === "error" ? errorForClient(text) : text;
+    return type === "error" ? dialect.upstreamError(text) : text;
   }
 
   function onUpstreamEnd(end: SocketEnd): void {
@@ -179,7 +175,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
           error: error instanceof Error ? error.message : String(error),
         });
         close(INTERNAL_ERROR, "internal error");
-      } else void show(codedErrorFrame(error));
+      } else void show(dialect.codedError(error));
     } finally {
       closeDrain();
       idleSince = clock.monotonic();
@@ -190,11 +186,13 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     else if (ports.closing()) close(GOING_AWAY, "codex-lb is stopping");
   }
 
-  async function serve(bytes: Buffer): Promise<void> {
+  async function serve(received: Buffer): Promise<void> {
     const caller = handshake.caller();
     lastCaller = caller;
+    let bytes: Buffer;
     let facts: RequestFacts;
     try {
+      bytes = dialect.create(received, caller);
       facts = requestFacts(bytes, (name) => (OF_THE_SESSION.has(name) ? (headers.get(name) ?? null) : null));
     } catch (error) {
       if (error instanceof CodedError)
@@ -205,7 +203,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     if (granted.refused) {
       const { code, message } = granted.refused;
       serving.recordRefused(caller, facts, { status: "error", code, message });
-      void show(refusalFrame(granted.refused));
+      void show(dialect.refusal(granted.refused));
       return;
     }
     const sent = granted.rewritten === null ? bytes : Buffer.from(granted.rewritten);
@@ -232,22 +230,22 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
         case "left":
           return;
         case "refused":
-          if (!holder.revoked?.()) void show(refusalFrame(served.refusal));
+          if (!holder.revoked?.()) void show(dialect.refusal(served.refusal));
           return;
         case "answer": {
           const frames = upstream.lastFrames() ?? [answerFrame(served.answer)];
           for (const text of frames)
-            await show(upstreamTypeOf(text) === "error" ? errorForClient(text) : text);
+            await show(upstreamTypeOf(text) === "error" ? dialect.upstreamError(text) : text);
           return;
         }
         case "committed":
-          await relay(served, facts, holder);
+          await relay(served, facts, { caller, holder });
       }
     } finally {
       const revoked = holder.revoked?.();
       holder.done();
       if (revoked) {
-        void show(refusalFrame(revoked));
+        void show(dialect.refusal(revoked));
         close(POLICY_VIOLATION, "the API key was revoked");
       }
     }
@@ -256,14 +254,16 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
   async function relay(
     served: Extract<Served<FrameReply>, { kind: "committed" }>,
     facts: RequestFacts,
-    holder: ClientPresence,
+    { caller, holder }: { caller: Caller; holder: ClientPresence },
   ): Promise<void> {
     const { reply } = served;
+    const completed = dialect.completing(facts.model, caller);
     if (reply.transport === "http") {
       overHttp = true;
-      await showHttpReply(reply, { client: holder, clock, drain, onEnd: served.end }, (text) =>
-        show(pooled(upstreamTypeOf(text), text)),
-      );
+      await showHttpReply(reply, { client: holder, clock, drain, onEnd: served.end }, (text) => {
+        const type = upstreamTypeOf(text);
+        return show(completed(type, pooled(type, text)));
+      });
       overHttp = false;
       return;
     }
@@ -272,6 +272,7 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     const current: Relaying = {
       served: { ...served, reply },
       facts,
+      completed,
       times: { firstByteAt: null, firstTokenAt: null, endedAt: 0, streamedBytes: 0 },
       done(how) {
         if (ended) return;
@@ -286,7 +287,8 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     relaying = current;
     const unregister = holder.onLeave(() => current.done(holder.revoked?.() ? "revoked" : "client_left"));
     for (const text of holding.held) {
-      const wait = show(pooled(upstreamTypeOf(text), text));
+      const type = upstreamTypeOf(text);
+      const wait = show(completed(type, pooled(type, text)));
       noteTimes(current, text);
       if (wait) await wait;
     }
@@ -325,7 +327,9 @@ export function createSession(handshake: Handshake, ports: SocketPorts, onGone: 
     message(data) {
       seenAt = clock.monotonic();
       const bytes = Buffer.from(data as string);
-      if (clientFrameType(bytes) !== "response.create") return forward(bytes);
+      const type = clientFrameType(bytes);
+      if (type === "" && dialect.untyped !== null) return void show(dialect.untyped);
+      if (type !== "response.create") return forward(bytes);
       if (idleSince !== null) return void create(bytes);
       waitingBytes += bytes.byteLength;
       if (waiting.push(bytes) > MAX_WAITING_FRAMES || waitingBytes > MAX_WAITING_BYTES)

@@ -5,6 +5,7 @@ import type { ClientView } from "./client-view.ts";
 import type { Drain } from "./drain.ts";
 import type { HttpAttempt } from "./http-attempt.ts";
 import type { Caller, Serving } from "./serve.ts";
+import type { SocketDialect } from "./socket-dialect.ts";
 import { createSession, type OpenSession, type SocketSession } from "./socket-session.ts";
 import type { Dialer } from "./socket-upstream.ts";
 
@@ -40,7 +41,12 @@ export interface SocketPorts extends SocketRelayPorts {
 
 export interface SocketRelay {
   /** A client's socket that is about to be opened. `caller` is asked for every request on it, and throws when there may be none. */
-  accept(asked: { headers: ReadonlyMap<string, string>; caller(): Caller; first: Caller }): SocketSession;
+  accept(asked: {
+    headers: ReadonlyMap<string, string>;
+    caller(): Caller;
+    first: Caller;
+    dialect: SocketDialect;
+  }): SocketSession;
   /** Headers for the client's handshake, as far as upstream's are known. */
   handshakeHeaders(caller: Caller): [string, string][];
   /** Open sockets. */
@@ -80,8 +86,8 @@ export function createSocketRelay(ports: SocketRelayPorts): SocketRelay {
   }
 
   return {
-    accept({ headers, caller, first }) {
-      const session = createSession({ headers, caller }, sessionPorts, () => {
+    accept({ first, ...handshake }) {
+      const session = createSession(handshake, sessionPorts, () => {
         sessions.delete(session);
         forgetKey?.();
       });
