@@ -84,24 +84,28 @@ function accountChanged(change: AccountChange): void {
   changesTimer ??= setTimeout(showChanges, COLLECT_CHANGES_MS);
 }
 
-/** Merges the changed accounts (any subset of their summaries) into every list that shows them. */
+/** Merges the changed accounts (any subset of their summaries) into every list that shows them; a list without one is asked for anew. */
 function showChanges(): void {
   changesTimer = undefined;
-  const merge = (accounts: AccountSummary[]) =>
-    accounts.map((account) => {
+  let isNew = false;
+  const merge = (accounts: AccountSummary[]) => {
+    const merged = accounts.map((account) => {
       const change = changes.get(account.accountId);
       return change ? { ...account, ...change } : account;
     });
-  const known = new Set(
-    queryClient.getQueryData(accountsQuery.queryKey)?.map((account) => account.accountId),
-  );
-  const isNew = known.size > 0 && [...changes.keys()].some((id) => !known.has(id));
+    const known = new Set(accounts.map((account) => account.accountId));
+    isNew ||= [...changes.keys()].some((id) => !known.has(id));
+    return merged;
+  };
   queryClient.setQueryData(accountsQuery.queryKey, (accounts) => accounts && merge(accounts));
   queryClient.setQueriesData<Overview>({ queryKey: ["overview"] }, (overview) =>
     overview ? { ...overview, accounts: merge(overview.accounts) } : overview,
   );
   changes.clear();
-  if (isNew) void queryClient.invalidateQueries({ queryKey: accountsQuery.queryKey, exact: true });
+  if (!isNew) return;
+  // After the merge, which makes a list count as fresh.
+  void queryClient.invalidateQueries({ queryKey: accountsQuery.queryKey, exact: true });
+  void queryClient.invalidateQueries({ queryKey: ["overview"] });
 }
 
 /** Opens the feed; the answer closes it. */
