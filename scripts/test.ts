@@ -19,7 +19,7 @@ const MINUTE_MS = 60_000;
 
 const UNIT: Suite = {
   title: "unit tests",
-  paths: ["./src/", "./scripts/"],
+  paths: ["./src/", "./scripts/", "./frontend/src/"],
   timeoutMs: 20_000,
   limitMs: 10 * MINUTE_MS,
 };
@@ -73,6 +73,7 @@ function readReport(path: string): { tests: number; failures: number; skipped: n
 if (!step("checks", ["scripts/check.ts"], 5 * MINUTE_MS)) total.failed += 1;
 runSuite(UNIT);
 if (!step("build", ["scripts/build.ts", "--if-changed"], 5 * MINUTE_MS)) total.failed += 1;
+if (!step("size of the dashboard", ["frontend/check-size.ts"], MINUTE_MS)) total.failed += 1;
 runSuite(END_TO_END);
 
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
