@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { parsePriceTable } from "../../src/core/pricing.ts";
 import prices from "../../src/data/prices.json" with { type: "json" };
-import { DEMO_ACCOUNTS, DEMO_KEYS, type DemoAccount, demoCatalogue } from "../../src/demo/cast.ts";
+import { DEMO_ACCOUNTS, type DemoAccount, demoCatalogue } from "../../src/demo/cast.ts";
 import { fillStore } from "../../src/demo/fill.ts";
 import { pastRequests } from "../../src/demo/history.ts";
 import { createLog, type Random, systemClock } from "../../src/ports.ts";
@@ -19,6 +19,8 @@ export interface LargePool {
 }
 
 const BATCH = 1_000;
+/** Between a request and its copy. */
+const SHIFT_MS = 1_000;
 
 /** The demo's accounts over and over, each with a name of its own. */
 function castOf(count: number): DemoAccount[] {
@@ -68,12 +70,16 @@ function fill(
   const nowMs = Date.now();
   const random = seeded(1);
   const filled = fillStore(store, { simulator, nowMs, random, accounts: cast });
-  const options = { nowMs, random, prices: parsePriceTable(prices), accounts: filled.accounts };
-  const keys = filled.keys.filter((key) => DEMO_KEYS.includes(key.cast));
-  for (let rows = filled.requests; rows < requests;) {
-    const more = pastRequests({ ...options, keys });
+  const options = { nowMs, random, prices: parsePriceTable(prices), ...filled };
+  // The same two weeks over and over: making each up anew would take most of the time.
+  const weeks = pastRequests(options);
+  for (let round = 1, rows = filled.requests; rows < requests; round++, rows += weeks.length) {
+    const more = weeks.map((record) => ({
+      ...record,
+      requestId: `${record.requestId}-${round}`,
+      requestedAtMs: record.requestedAtMs - round * SHIFT_MS,
+    }));
     for (let at = 0; at < more.length; at += BATCH) store.requests.insertBatch(more.slice(at, at + BATCH));
-    rows += more.length;
   }
   store.close();
 }
