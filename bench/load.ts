@@ -5,7 +5,19 @@ import { join } from "node:path";
 import { LOAD_CORE, run } from "./processes.ts";
 import { RESPONSES_PATH } from "./targets.ts";
 
-/** A body as the Codex client sends it, padded to `bytes`. */
+/**
+ * The prompt cache key of every body made here, to be replaced by the conversation's own: conversations that share one
+ * would all be kept on one account, and nothing would be selected.
+ */
+const CACHE_KEY = "01a1f6c8-1bf4-73c2-9faa-000000000000";
+const CACHE_KEY_STEM = CACHE_KEY.slice(0, 24);
+
+/** The body as conversation number `session` sends it: as long as the others. */
+export function bodyOfSession(body: string, session: number): string {
+  return body.replace(CACHE_KEY, `${CACHE_KEY_STEM}${String(session).padStart(12, "0")}`);
+}
+
+/** A body as the Codex client sends it, padded to about `bytes`. */
 export function requestBody(bytes: number): string {
   const body = {
     model: "gpt-5.5",
@@ -17,16 +29,13 @@ export function requestBody(bytes: number): string {
     store: false,
     stream: true,
     include: ["reasoning.encrypted_content"],
-    prompt_cache_key: "01a1f6c8-1bf4-73c2-9faa-a5420df44460",
+    prompt_cache_key: CACHE_KEY,
   };
   const text = 'the quick brown fox said "hello" to the lazy dog. ';
-  const missing = bytes - JSON.stringify(body).length;
-  let filling = "";
-  while (JSON.stringify(filling).length < missing) filling += text;
-  body.input[0]!.content[0]!.text = filling.slice(
-    0,
-    Math.floor((filling.length * missing) / JSON.stringify(filling).length),
-  );
+  const missing = Math.max(0, bytes - JSON.stringify(body).length);
+  // As JSON the quotes take two characters each, so the text is that much shorter.
+  const encoded = JSON.stringify(text).length - 2;
+  body.input[0]!.content[0]!.text = text.repeat(Math.floor(missing / encoded));
   return JSON.stringify(body);
 }
 
@@ -51,6 +60,8 @@ export interface Throughput {
   failures: number;
 }
 
+/** Conversations that take turns, unless a scenario says otherwise. */
+const SESSIONS = 500;
 /** A slow gateway's requests are no time-outs. */
 const WRK_TIMEOUT_SECONDS = 30;
 
@@ -60,6 +71,7 @@ export async function throughput(
   load: { connections: number; seconds: number; payload: Payload; sessions?: number },
 ): Promise<Throughput> {
   const { path, body, minReplyBytes } = load.payload;
+  const sessions = load.sessions ?? SESSIONS;
   const script = join(tmpdir(), `codex-lb-bench-${process.pid}.lua`);
   const headers = Object.entries({ "content-type": "application/json", ...target.headers })
     .map(([name, value]) => `  ["${name}"] = "${value}",`)
@@ -67,13 +79,18 @@ export async function throughput(
   writeFileSync(
     script,
     `local body = ${luaString(body)}
+local bodies = {}
+for session = 0, ${sessions - 1} do
+  bodies[session] = string.gsub(body, "${CACHE_KEY.replaceAll("-", "%-")}", string.format("${CACHE_KEY_STEM}%012d", session), 1)
+end
 local count = 0
 local headers = {\n${headers}\n}
 request = function()
   count = count + 1
-  headers["session-id"] = "session-" .. (count % ${load.sessions ?? 500})
+  local session = count % ${sessions}
+  headers["session-id"] = "session-" .. session
   headers["thread-id"] = headers["session-id"]
-  return wrk.format("POST", "${path}", headers, body)
+  return wrk.format("POST", "${path}", headers, bodies[session])
 end
 done = function(summary, latency, requests)
   io.write(string.format("RESULT %d %d %d %d\\n", summary.requests, summary.duration,
@@ -157,7 +174,7 @@ export async function connectClient(
 ): Promise<Client> {
   const url = new URL(target.origin);
   const wires = Array.from({ length: sessions }, (_, session) =>
-    Buffer.from(requestHead(target, payload, `session-${session}`) + payload.body),
+    Buffer.from(requestHead(target, payload, `session-${session}`) + bodyOfSession(payload.body, session)),
   );
   let turn = 0;
   let read = replyReader();

@@ -1,5 +1,5 @@
 /** Requests at a fixed rate whether or not earlier ones were answered: a stall shows as waiting, not as a pause of the load. */
-import { type Payload, replyReader, requestHead, sorted } from "./load.ts";
+import { bodyOfSession, type Payload, replyReader, requestHead, sorted } from "./load.ts";
 import type { Target } from "./targets.ts";
 
 const CONNECTIONS = 256;
@@ -22,7 +22,9 @@ export async function openLoop(
   let failures = 0;
   let closing = false;
   for (let index = 0; index < CONNECTIONS; index++) {
-    const wire = Buffer.from(requestHead(target, payload, `session-${index}`) + payload.body);
+    const wire = Buffer.from(
+      requestHead(target, payload, `session-${index}`) + bodyOfSession(payload.body, index),
+    );
     let dueAt = 0;
     let read = replyReader();
     const send = (due: number) => {

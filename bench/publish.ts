@@ -1,7 +1,7 @@
 /** `npm run bench:publish`: copies the latest whole results into docs/speed.md, each between its two markers. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { markdown, readRun, RESULTS } from "./results.ts";
+import { readRun, RESULTS } from "./results.ts";
 
 const PAGE = resolve(import.meta.dir, "../docs/speed.md");
 /** The kinds of result that have a place on the page. */
@@ -9,7 +9,7 @@ export const PUBLISHED = ["latest", "compare", "soak"] as const;
 
 /** Throws when the result is a quick one, or of some scenarios only: those are for us, not for readers. */
 export function publish(name: (typeof PUBLISHED)[number]): void {
-  const run = readRun(name);
+  const { run, text } = readRun(name);
   if (run.quick)
     throw new Error(`The ${name} result is of a quick run; without --quick it can be published.`);
   if (!run.whole)
@@ -18,7 +18,7 @@ export function publish(name: (typeof PUBLISHED)[number]): void {
   const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`docs/speed.md has no ${begin} … ${end}.`);
-  writeFileSync(PAGE, `${page.slice(0, from)}${begin}\n\n${markdown(run)}\n${page.slice(to)}`);
+  writeFileSync(PAGE, `${page.slice(0, from)}${begin}\n\n${text}\n${page.slice(to)}`);
   console.log(`docs/speed.md has the ${name} result of ${run.at}.`);
 }
 

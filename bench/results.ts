@@ -48,18 +48,19 @@ function versionOf(command: string[], pattern: RegExp): string[] {
   return pattern.exec(stdout.toString() + stderr.toString())?.slice(0, 1) ?? [];
 }
 
-/** Writes bench/results/`name`.json and .md. */
-export function writeRun(name: string, run: Run): void {
+/** Writes bench/results/`name`.json and .md; the text is a table per scenario unless another is given. */
+export function writeRun(name: string, run: Run, text: string = markdown(run)): void {
   mkdirSync(RESULTS, { recursive: true });
   writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(run, null, 2)}\n`);
-  writeFileSync(join(RESULTS, `${name}.md`), markdown(run));
+  writeFileSync(join(RESULTS, `${name}.md`), `${text.trim()}\n`);
 }
 
-export function readRun(name: string): Run {
-  return JSON.parse(readFileSync(join(RESULTS, `${name}.json`), "utf8")) as Run;
+export function readRun(name: string): { run: Run; text: string } {
+  const run = JSON.parse(readFileSync(join(RESULTS, `${name}.json`), "utf8")) as Run;
+  return { run, text: readFileSync(join(RESULTS, `${name}.md`), "utf8") };
 }
 
-export function markdown({ at, command, quick, machine, versions, results }: Run): string {
+function markdown({ at, command, quick, machine, versions, results }: Run): string {
   const lines = [
     `Measured on ${at.slice(0, 10)} with \`${command}\` on ${machine}; ${versions}.${quick ? " A quick run: rough figures." : ""}`,
   ];

@@ -63,7 +63,7 @@ export const CASES: readonly string[] = [
 /** Median µs per pick. */
 function measure(name: string): number {
   const candidates = Array.from({ length: ACCOUNTS }, (_, index) => account(index));
-  const base: SelectionRequest = {
+  const request: SelectionRequest = {
     nowMs,
     strategy: STRATEGIES.find((strategy) => strategy === name) ?? "usage_weighted",
     preferEarlierReset: name === EARLIER,
@@ -74,18 +74,17 @@ function measure(name: string): number {
     keepAccountId: name === KEEPS ? candidates[500]!.id : null,
     random,
   };
-  const sessions = new Map(
-    Array.from({ length: name === SESSIONS_CASE ? SESSIONS : 0 }, (_, session) => [
-      `session-${session}`,
-      candidates[Math.floor(random() * ACCOUNTS)]!.id,
-    ]),
+  // In an order that no cache knows.
+  const kept = Array.from(
+    { length: name === SESSIONS_CASE ? SESSIONS : 0 },
+    () => candidates[Math.floor(random() * ACCOUNTS)]!.id,
   );
   let seq = 0;
   const inFlight: Candidate[] = [];
   const round = (picks: number) => {
     for (let index = 0; index < picks; index++) {
-      const keepAccountId = sessions.get(`session-${(seq * 7_919) % SESSIONS}`) ?? base.keepAccountId;
-      const { pick } = select(candidates, { ...base, keepAccountId });
+      if (kept.length > 0) request.keepAccountId = kept[seq % SESSIONS]!;
+      const { pick } = select(candidates, request);
       seq++;
       if (pick === null) continue;
       pick.inFlight++;

@@ -1,5 +1,5 @@
 /** The clients of the soak: those that read, leave, stall, and talk over WebSockets. Each acts until told to stop. */
-import { replyReader, requestBody, requestHead } from "./load.ts";
+import { bodyOfSession, replyReader, requestBody, requestHead } from "./load.ts";
 import { RESPONSES_PATH, type Target } from "./targets.ts";
 
 /** What the scripts of the simulated upstream tell apart. */
@@ -45,8 +45,9 @@ async function ask(target: Target, body: string): Promise<Reply> {
   const begun = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<boolean>();
   const read = replyReader();
-  const session = `session-${Math.floor(Math.random() * SESSIONS)}`;
-  let unsent = Buffer.from(requestHead(target, { path: RESPONSES_PATH, body }, session) + body);
+  const session = Math.floor(Math.random() * SESSIONS);
+  const request = { path: RESPONSES_PATH, body: bodyOfSession(body, session) };
+  let unsent = Buffer.from(requestHead(target, request, `session-${session}`) + request.body);
   const send = (socket: { write(bytes: Buffer): number }) =>
     void (unsent = unsent.subarray(Math.max(0, socket.write(unsent))));
   function close(): void {
@@ -118,34 +119,35 @@ export const staller: Actor = async (target, tally, isOver) => {
 /** A socket for some turns, then closed in one of three ways: properly, between turns without a word, in the middle of a turn. */
 export const socketUser: Actor = async (target, tally, isOver) => {
   while (!isOver()) {
-    const socket = await connect(target);
+    const session = Math.floor(Math.random() * SESSIONS);
+    const socket = await connect(target, session);
     if (socket === null) {
       tally.failures++;
       continue;
     }
     for (let left = 1 + Math.floor(Math.random() * 8); left > 0 && !isOver(); left--) {
-      if (!(await turn(socket))) tally.failures++;
+      if (!(await turn(socket, session))) tally.failures++;
       tally.socketTurns++;
       await Bun.sleep(between(20, 200));
     }
     const way = Math.random();
     if (way < 0.33) socket.close();
     else {
-      if (way > 0.66) socket.send(frame(BODIES.slow));
+      if (way > 0.66) socket.send(frame(BODIES.slow, session));
       await Bun.sleep(20);
       socket.terminate();
     }
   }
 };
 
-const frame = (body: string) => JSON.stringify({ type: "response.create", ...(JSON.parse(body) as object) });
+const frame = (body: string, session: number) =>
+  JSON.stringify({ type: "response.create", ...(JSON.parse(bodyOfSession(body, session)) as object) });
 
-function connect(target: Target): Promise<WebSocket | null> {
-  const session = `session-${Math.floor(Math.random() * SESSIONS)}`;
+function connect(target: Target, session: number): Promise<WebSocket | null> {
   const headers = {
     ...target.headers,
     "openai-beta": "responses_websockets=2026-02-06",
-    "session-id": session,
+    "session-id": `session-${session}`,
   };
   const url = `${target.origin.replace("http", "ws")}${RESPONSES_PATH}`;
   const socket = new WebSocket(url, { headers } as unknown as string);
@@ -156,7 +158,7 @@ function connect(target: Target): Promise<WebSocket | null> {
 }
 
 /** Whether the turn was completed. */
-function turn(socket: WebSocket): Promise<boolean> {
+function turn(socket: WebSocket, session: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const end = new AbortController();
   const { signal } = end;
@@ -170,6 +172,6 @@ function turn(socket: WebSocket): Promise<boolean> {
     { signal },
   );
   socket.addEventListener("close", () => resolve(false), { signal });
-  socket.send(frame(pick(BODIES.plain)));
+  socket.send(frame(pick(BODIES.plain), session));
   return Promise.race([promise, Bun.sleep(LIMIT_MS).then(() => false)]).finally(() => end.abort());
 }

@@ -1,5 +1,5 @@
 /** Many slow streams at once over raw sockets: when each event came, what was lost, who was cut. */
-import { replyReader, requestBody, requestHead, sorted } from "./load.ts";
+import { bodyOfSession, replyReader, requestBody, requestHead, sorted } from "./load.ts";
 import { RESPONSES_PATH, type Target } from "./targets.ts";
 
 export interface StreamsResult {
@@ -69,7 +69,9 @@ export async function openStreams(
     });
     socket.setNoDelay(true);
     sockets.push(socket);
-    socket.write(requestHead(target, { path: RESPONSES_PATH, body }, `stream-${index}`) + body);
+    socket.write(
+      requestHead(target, { path: RESPONSES_PATH, body }, `stream-${index}`) + bodyOfSession(body, index),
+    );
   }
 
   for (let from = 0; from < options.count; from += 200) {

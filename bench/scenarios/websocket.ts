@@ -1,5 +1,5 @@
 /** Turns over WebSocket against a bare Bun relay of frames, and what an idle socket costs. */
-import { median, requestBody } from "../load.ts";
+import { bodyOfSession, median, requestBody } from "../load.ts";
 import { settledBytes } from "../memory.ts";
 import type { Figure, Scenario } from "../scenario.ts";
 import { RESPONSES_PATH, type Target } from "../targets.ts";
@@ -9,7 +9,8 @@ const SOCKETS = 20;
 const ROUND_LIMIT_MS = 120_000;
 
 /** A frame as the Codex client sends it. */
-const FRAME = JSON.stringify({ type: "response.create", ...JSON.parse(requestBody(14_000)) });
+const frameOf = (session: number) =>
+  JSON.stringify({ type: "response.create", ...JSON.parse(bodyOfSession(requestBody(14_000), session)) });
 
 function connect(target: Target): Promise<WebSocket> {
   const socket = new WebSocket(`${target.origin.replace("http", "ws")}${RESPONSES_PATH}`, {
@@ -31,7 +32,9 @@ async function turns(target: Target, perSocket: number): Promise<{ rate: number;
   const sockets = await Promise.all(Array.from({ length: SOCKETS }, () => connect(target)));
   const started = performance.now();
   const ended = await Promise.race([
-    Promise.all(sockets.map((socket) => turnsOn(socket, perSocket))),
+    Promise.all(
+      sockets.map((socket, session) => turnsOn(socket, { count: perSocket, frame: frameOf(session) })),
+    ),
     Bun.sleep(ROUND_LIMIT_MS).then(() => null),
   ]);
   const seconds = (performance.now() - started) / 1000;
@@ -41,12 +44,12 @@ async function turns(target: Target, perSocket: number): Promise<{ rate: number;
 }
 
 /** One turn after another; how many did not complete. */
-function turnsOn(socket: WebSocket, count: number): Promise<number> {
+function turnsOn(socket: WebSocket, { count, frame }: { count: number; frame: string }): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();
   let left = count;
   let failures = 0;
   function next(): void {
-    if (left-- > 0) socket.send(FRAME);
+    if (left-- > 0) socket.send(frame);
     else resolve(failures);
   }
   socket.addEventListener("message", ({ data }) => {
