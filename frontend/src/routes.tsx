@@ -1,6 +1,6 @@
-/** Which address shows which page; each page is fetched when it is first opened. */
+/** Which address shows which page; each page is a part of its own. */
 import { Route, Router } from "@solidjs/router";
-import { lazy } from "solid-js";
+import { lazy, onCleanup } from "solid-js";
 import { Missing } from "./features/shell/missing.tsx";
 import { Frame } from "./features/shell/frame.tsx";
 
@@ -13,7 +13,18 @@ const Reports = lazy(() => import("./features/reports/reports-page.tsx"));
 const Settings = lazy(() => import("./features/settings/settings-page.tsx"));
 const Audit = lazy(() => import("./features/audit/audit-page.tsx"));
 
+/** Long enough for the first page to be there. */
+const FETCH_OTHERS_AFTER_MS = 2_500;
+
+/** Fetches the other pages too, small as they are: they open at once, and also when the service has gone meanwhile. */
+async function fetchOthers(): Promise<void> {
+  for (const page of [Accounts, Requests, Keys, Connect, Reports, Settings, Audit, Overview])
+    await page.preload().catch(() => undefined);
+}
+
 export function Routes() {
+  const timer = setTimeout(() => void fetchOthers(), FETCH_OTHERS_AFTER_MS);
+  onCleanup(() => clearTimeout(timer));
   return (
     <Router root={Frame}>
       <Route path="/" component={Overview} />

@@ -44,7 +44,7 @@ export function HeldSessions(props: { account: AccountSummary }) {
           <For each={held().slice(0, SHOWN)}>
             {(session) => (
               <li class="flex items-baseline gap-3">
-                <span class="w-24 shrink-0 text-xs text-ink-2">{session.kind.replaceAll("_", " ")}</span>
+                <span class="w-28 shrink-0 text-xs text-ink-2">{session.kind.replaceAll("_", " ")}</span>
                 <code class="min-w-0 flex-1 truncate font-mono text-xs">
                   {session.id.replace(`${session.kind}:`, "")}
                 </code>

@@ -96,7 +96,7 @@ export default function AuditPage() {
 /** `account.import` → "Account: import". */
 const actionText = (action: string) => {
   const text = action.replace(".", ": ").replaceAll("_", " ");
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return text.charAt(0).toUpperCase() + text.slice(1).replace(/^pi key/, "PI key");
 };
 
 function Entry(props: { entry: AuditEntry; accountOf(id: string): AccountSummary | undefined }) {

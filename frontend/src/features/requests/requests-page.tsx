@@ -23,6 +23,8 @@ const MAX_FRESH = 500;
 /** Further down than this, new rows would push away what is being read. */
 const READING_FROM_PX = 240;
 
+const byTime = (a: RequestEntry, b: RequestEntry) => b.requestedAt.localeCompare(a.requestedAt);
+
 export default function RequestsPage() {
   const filters = createFilters();
   const [tail, setTail] = remembered("live-tail", true);
@@ -51,8 +53,7 @@ export default function RequestsPage() {
   onRequestFinished((entry) => {
     if (!passes(entry, filters.values())) return;
     // As in the log: by when they were asked, not by when they ended.
-    const add = (list: RequestEntry[]) =>
-      [entry, ...list].toSorted((a, b) => b.requestedAt.localeCompare(a.requestedAt)).slice(0, MAX_FRESH);
+    const add = (list: RequestEntry[]) => [entry, ...list].toSorted(byTime).slice(0, MAX_FRESH);
     if (tail() && scrollY < READING_FROM_PX) setFresh(add);
     else setHeld(add);
   });
@@ -64,7 +65,12 @@ export default function RequestsPage() {
 
   const rows = createMemo(() => {
     const above = new Set(fresh().map((entry) => entry.requestId));
-    return [...fresh(), ...log.rows().filter((entry) => !above.has(entry.requestId))];
+    const below = log.rows().filter((entry) => !above.has(entry.requestId));
+    // One that ran long is told after others that began later and are in the log already.
+    const oldest = fresh().at(-1)?.requestedAt ?? "";
+    const mixed = fresh().length === 0 ? 0 : below.findIndex((entry) => entry.requestedAt < oldest);
+    const split = mixed === -1 ? below.length : mixed;
+    return [...[...fresh(), ...below.slice(0, split)].toSorted(byTime), ...below.slice(split)];
   });
   const summary = () => {
     const head = log.head();
