@@ -104,9 +104,11 @@ test("a session that is ended elsewhere shows the sign-in at the next step, and 
   expect(new URL(page.url()).pathname).toBe("/accounts");
 });
 
-test("when the service goes the open page says so and keeps what it shows; a new one asks again until it is back", async () => {
+test("when the service goes the open page says so and keeps what it shows, the others open, and all recovers", async () => {
   const { page } = one;
+  const others = page.waitForResponse(/audit-page/);
   await page.goto("/keys");
+  await others;
   await page.getByText("No key yet").waitFor();
   await page.getByText("Live", { exact: true }).first().waitFor();
   const { dataDir, port } = service;
@@ -114,9 +116,12 @@ test("when the service goes the open page says so and keeps what it shows; a new
   await service.exited();
   await page.getByRole("alert").getByText("codex-lb does not answer").waitFor();
   expect(await page.getByText("No key yet").isVisible()).toBe(true);
+  await page.getByRole("link", { name: "Audit" }).first().click();
+  await page.getByRole("main").getByRole("alert").getByText("Is it running?").waitFor();
   const again = await startService({ dataDir, env: { CODEX_LB_PORT: String(port) } });
   try {
-    await page.getByRole("alert").waitFor({ state: "detached" });
+    await page.getByText("Nothing has been changed yet.").waitFor();
+    await page.getByRole("alert").first().waitFor({ state: "detached" });
     await page.getByText("Live", { exact: true }).first().waitFor();
   } finally {
     await again.dispose();
