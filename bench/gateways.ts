@@ -155,7 +155,7 @@ export const GATEWAYS: readonly Gateway[] = [
   ),
   pythonCodexLb(
     "python-codex-lb-http",
-    "the same without its session bridge, upstream over HTTP: the settings that were fastest here",
+    "the same without its session bridge, upstream over HTTP: the way that codex-lb works",
     {
       CODEX_LB_UPSTREAM_STREAM_TRANSPORT: "http",
       CODEX_LB_HTTP_RESPONSES_SESSION_BRIDGE_ENABLED: "false",

@@ -60,11 +60,12 @@ async function main(argv: string[]): Promise<number> {
   const minutes = values.minutes === undefined ? null : Number(values.minutes);
   const everything = SCENARIOS.filter(({ alone }) => !alone);
   const isSoak = chosen.every(({ alone }) => alone);
+  const said = argv.filter((argument) => argument !== "--publish");
   const run = describeRun(
     {
-      command: `npm run bench${argv.length > 0 ? ` -- ${argv.filter((one) => one !== "--publish").join(" ")}` : ""}`,
+      command: ["npm run bench", ...(said.length > 0 ? ["--", ...said] : [])].join(" "),
       quick,
-      whole: isSoak || everything.every((scenario) => chosen.includes(scenario)),
+      whole: isSoak ? minutes === null : everything.every((scenario) => chosen.includes(scenario)),
     },
     [Bun.spawnSync([EXECUTABLE, "--version"]).stdout.toString().trim()],
   );

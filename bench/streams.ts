@@ -34,7 +34,8 @@ export async function openStreams(
   const { promise: allEnded, resolve } = Promise.withResolvers<void>();
 
   async function open(index: number): Promise<void> {
-    let last = 0;
+    let hasBegun = false;
+    let lastEventAt = 0;
     let complete = false;
     let over = false;
     const read = replyReader();
@@ -49,14 +50,17 @@ export async function openStreams(
       port: Number(url.port),
       socket: {
         data(self, bytes) {
-          const now = performance.now();
-          if (last === 0) {
+          if (!hasBegun) {
+            hasBegun = true;
             begun++;
             if (options.stallAtOnce) self.pause();
-          } else if (bytes.includes(EVENT) || bytes.subarray(0, 7).toString() === "event: ") {
-            deviationsMs.push(Math.abs(now - last - options.gapMs));
           }
-          last = now;
+          if (bytes.includes(EVENT) || bytes.subarray(0, 7).toString() === "event: ") {
+            const now = performance.now();
+            // From event to event: the reply's head may come in a packet of its own.
+            if (lastEventAt > 0) deviationsMs.push(Math.abs(now - lastEventAt - options.gapMs));
+            lastEventAt = now;
+          }
           const reply = read(bytes);
           if (reply === null) return;
           complete = reply.ok;

@@ -93,10 +93,11 @@ export const soakScenario: Scenario = {
       { name: "requests in flight at the end", value: left.inFlight, unit: "", goal: { atMost: 0 } },
       { name: "open at the upstream at the end", value: left.upstream, unit: "", goal: { atMost: 0 } },
       {
+        // Some connections to the upstream wait for their next use, and this program keeps its own.
         name: "sockets more than before",
         value: socketsOf(process.pid) - socketsBefore,
         unit: "",
-        goal: { atMost: 4 },
+        goal: { atMost: 10 },
       },
       {
         name: "event-loop lag, median of the worst per 5 s",

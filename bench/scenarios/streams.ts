@@ -4,7 +4,7 @@ import { settledBytes, watchMemory } from "../memory.ts";
 import type { Figure, Scenario } from "../scenario.ts";
 import { openStreams, until } from "../streams.ts";
 
-const GAP_MS = 1_000;
+const GAP_MS = { full: 1_000, quick: 500 };
 const WARM_UP_STREAMS = 200;
 const OPENING_MS = 30_000;
 
@@ -13,22 +13,24 @@ export const streamsScenario: Scenario = {
   what: "1,000 to 8,000 streams at once, one event per second each",
   targets: ["direct", "nginx", "bare", "codex-lb"],
   async run({ bench, quick }) {
-    const events = quick ? 5 : 60;
+    // A reply has nine events at least.
+    const events = quick ? 10 : 60;
+    const gapMs = GAP_MS[quick ? "quick" : "full"];
     const figures: Figure[] = [];
     let failures = 0;
     for (const count of quick ? [1_000] : [1_000, 4_000, 8_000]) {
       let directLate = 0;
       for (const target of bench.targets) {
         // What the process needs once is not counted per stream.
-        await bench.canned({ events: 3, totalBytes: 1_000, gapMs: 100 });
+        await bench.canned({ events: 9, totalBytes: 1_000, gapMs: 100 });
         await (await openStreams(target, { count: WARM_UP_STREAMS, gapMs: 100 })).finished(OPENING_MS);
         const before = target.process ? await settledBytes(target.process, quick ? 500 : 5_000) : 0;
 
-        await bench.canned({ events, totalBytes: events * 250, gapMs: GAP_MS });
-        const streams = await openStreams(target, { count, gapMs: GAP_MS });
+        await bench.canned({ events, totalBytes: events * 250, gapMs });
+        const streams = await openStreams(target, { count, gapMs });
         await until(() => streams.begun() === count, OPENING_MS);
         const watch = target.process && watchMemory(target.process);
-        const { whole, deviationsMs } = await streams.finished(events * GAP_MS + OPENING_MS);
+        const { whole, deviationsMs } = await streams.finished(events * gapMs + OPENING_MS);
         const during = watch?.end();
         streams.close();
 
