@@ -24,6 +24,8 @@ export async function startDemo(): Promise<RunningDemo> {
     stdout: "pipe",
     stderr: "inherit",
   });
+  // Whoever started it may end before its time.
+  process.once("exit", () => child.kill("SIGKILL"));
   let output = "";
   const read = (async () => {
     for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) output += text;
