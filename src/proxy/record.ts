@@ -129,7 +129,8 @@ function selectionRecord({ verdict, affinity }: Trace, lane: Lane): SelectionRec
   for (const { reason, ids } of verdict.rejections) {
     for (const accountId of ids) candidates.push({ accountId, score: null, rejection: reason });
   }
-  const why = affinity.kind === "none" ? verdict.reason : `${affinity.reason} ${verdict.reason}`;
+  // A pick that stays says so itself; why one moves is known here only.
+  const why = affinity.kind === "move" ? `${affinity.reason} ${verdict.reason}` : verdict.reason;
   return {
     strategy: verdict.strategy,
     reason: lane === "api_key" ? `${why} The API-key lane took it.` : why,
