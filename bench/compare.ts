@@ -1,5 +1,5 @@
 /**
- * `npm run bench:compare -- --gateway NAME --command "…" [--gateway NAME --command "…" …] [--quick] [--publish]`: other
+ * `npm run bench:compare -- --gateway NAME[@VERSION] --command "…" [--gateway … --command … …] [--quick] [--publish]`: other
  * gateways beside codex-lb, nginx and the upstream itself, in one run. Writes bench/results/compare.{json,md}.
  */
 import { join, resolve } from "node:path";
@@ -76,7 +76,7 @@ async function main(argv: string[]): Promise<number> {
   Bun.spawnSync(["taskset", "-a", "-cp", String(LOAD_CORE), String(process.pid)]);
   const quick = values.quick === true;
   const version = Bun.spawnSync([EXECUTABLE, "--version"]).stdout.toString().trim();
-  const run = describeRun({ command: "npm run bench:compare", quick, whole: true }, [version]);
+  const run = describeRun({ command: "npm run bench:compare", quick, whole: true }, [`codex-lb ${version}`]);
 
   const bench = await startBench(["direct", "nginx", "codex-lb"], {});
   const started: Started[] = [];
@@ -86,7 +86,7 @@ async function main(argv: string[]): Promise<number> {
     const idle = new Map<string, number>();
     for (const { name, process } of contenders)
       if (process !== null) idle.set(name, await settledBytes(process, quick ? 1_000 : 5_000));
-    const notes = wanted.map(({ gateway }) => `- ${gateway.name}: ${gateway.setup}.`);
+    const notes = wanted.map(({ gateway, label }) => `- ${label}: ${gateway.setup}.`);
     const sections: string[] = [];
     for (const dialect of ["responses", "chat"] as const) {
       const rows = await measure(dialect, contenders, ROUNDS[quick ? "quick" : "full"], idle);
@@ -112,6 +112,8 @@ async function main(argv: string[]): Promise<number> {
 
 interface Chosen {
   gateway: Gateway;
+  /** Its name, and its version when the user said it. */
+  label: string;
   command: string[];
 }
 
@@ -119,11 +121,17 @@ interface Chosen {
 function chosenGateways(names: readonly string[], commands: readonly string[]): Chosen[] {
   const known = GATEWAYS.map(({ name }) => name).join(", ");
   if (names.length === 0 || names.length !== commands.length)
-    throw new Error(`Say --gateway NAME --command "…", once or more, in pairs. Gateways: ${known}.`);
-  return names.map((name, index) => {
-    const gateway = GATEWAYS.find((candidate) => candidate.name === name);
-    if (!gateway) throw new Error(`There is no gateway ${name}. There are: ${known}.`);
-    return { gateway, command: commands[index]!.split(/\s+/).filter(Boolean) };
+    throw new Error(
+      `Say --gateway NAME[@VERSION] --command "…", once or more, in pairs. Gateways: ${known}.`,
+    );
+  return names.map((label, index) => {
+    const gateway = GATEWAYS.find(({ name }) => name === label.split("@")[0]);
+    if (!gateway) throw new Error(`There is no gateway ${label}. There are: ${known}.`);
+    return {
+      gateway,
+      label: label.replace("@", " "),
+      command: commands[index]!.split(/\s+/).filter(Boolean),
+    };
   });
 }
 
@@ -152,8 +160,8 @@ async function startContenders(
     { name: "nginx", ...chatNginx, headers: openai.headers, paths: { chat: CHAT_PATH } },
     { ...bench.target("codex-lb"), paths: both },
   ];
-  for (const { gateway, command } of wanted) {
-    console.log(`starting ${gateway.name}: ${command.join(" ")}`);
+  for (const { gateway, label, command } of wanted) {
+    console.log(`starting ${label}: ${command.join(" ")}`);
     const running = keep(
       await startGateway(gateway, {
         command,
@@ -163,7 +171,7 @@ async function startContenders(
         authFiles: bench.authFiles,
       }),
     );
-    contenders.push({ name: gateway.name, ...running, paths: gateway.paths });
+    contenders.push({ name: label, ...running, paths: gateway.paths });
   }
   return contenders;
 }
@@ -242,7 +250,8 @@ function figuresOf(row: Row): Figure[] {
 
 function table(rows: readonly Row[]): string {
   const ours = rows.find(({ name }) => name === "codex-lb")!.requestsPerSecond;
-  const head = "| | requests/s | codex-lb is | adds, p50 | adds, p99 | memory idle | under load | failed |";
+  const head =
+    "| | requests/s | codex-lb: times that | adds, p50 | adds, p99 | memory idle | under load | failed |";
   const lines = rows.map((row) => {
     const isUpstream = row.name === "direct";
     const times = row.name === "codex-lb" ? "" : `${(ours / row.requestsPerSecond).toFixed(2)} ×`;

@@ -67,7 +67,7 @@ async function main(argv: string[]): Promise<number> {
       quick,
       whole: isSoak ? minutes === null : everything.every((scenario) => chosen.includes(scenario)),
     },
-    [Bun.spawnSync([EXECUTABLE, "--version"]).stdout.toString().trim()],
+    [`codex-lb ${Bun.spawnSync([EXECUTABLE, "--version"]).stdout.toString().trim()}`],
   );
   for (const scenario of chosen) {
     console.log(`\n${scenario.name}: ${scenario.what}`);

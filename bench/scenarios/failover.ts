@@ -4,7 +4,7 @@ import type { Scenario } from "../scenario.ts";
 
 /** Longer than anything the upstream does here, so that only a silent one runs into it. */
 const FIRST_EVENT_TIMEOUT_SECONDS = 1;
-/** Every other account: all equally unused, they are met in this order, and a request tries eight before it gives up. */
+/** Every other account: all equally unused, they are met in this order, and a request gives up after twelve attempts. */
 const FAILING = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18];
 const FAULTS = [
   { act: { kind: "error", name: "rate_limit_exceeded" } },
