@@ -28,11 +28,11 @@ import { type Bench, startBench } from "./targets.ts";
 const CONNECTIONS = 32;
 /** Fewer than in `throughput`: a gateway that keeps a connection per conversation shall have warm ones. */
 const SESSIONS = 64;
-const BATCH = 20;
+const BATCH = 50;
 /** Long enough for a gateway whose requests take seconds when 32 wait. */
 const ROUNDS = {
-  full: { latency: 15, throughput: 3, seconds: 8 },
-  quick: { latency: 3, throughput: 2, seconds: 3 },
+  full: { latency: 8, throughput: 3, seconds: 10 },
+  quick: { latency: 1, throughput: 2, seconds: 4 },
 };
 const PAYLOADS: Record<Dialect, Payload> = { responses: responsesPayload(14_000), chat: CHAT_PAYLOAD };
 const TITLES: Record<Dialect, string> = {
