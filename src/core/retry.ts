@@ -99,6 +99,8 @@ const BURST_PACE_MS = 2_000;
 const BURST_PACE_MAX_MS = 60_000;
 /** Accounts limited together come back spread over this long. */
 const BURST_JITTER_MS = 3_000;
+/** After so many attempts in all, an account gets no second one: the attempts left are for accounts not tried yet. */
+const PATIENT_ATTEMPTS = 6;
 /** Overload and network faults are tried once more on the same account before the next one. */
 const ATTEMPTS_PER_ACCOUNT = 2;
 const OVERLOAD_PAUSE_MS = 300;
@@ -297,6 +299,7 @@ export function decide(failure: Failure, history: AttemptHistory, limits: Attemp
 }
 
 function onceMore(history: AttemptHistory, afterMs: number): Outcome {
-  if (history.attemptsOnAccount >= ATTEMPTS_PER_ACCOUNT) return { kind: "next_account" };
+  const isPatient = history.attempts < PATIENT_ATTEMPTS;
+  if (!isPatient || history.attemptsOnAccount >= ATTEMPTS_PER_ACCOUNT) return { kind: "next_account" };
   return { kind: "same_account", afterMs };
 }

@@ -94,7 +94,7 @@ interface Run<T> {
 const LANE_SERVES_AFTER: ReadonlySet<string> = new Set(["usage_limit_reached", "no_accounts"]);
 
 /** Enough to pass over several broken accounts; a request that met this many has a problem of its own. */
-const LIMITS: AttemptLimits = { maxAttempts: 12, maxElapsedMs: 120_000 };
+const LIMITS: AttemptLimits = { maxAttempts: 32, maxElapsedMs: 120_000 };
 
 export interface EnginePorts {
   pool: Pool;

@@ -319,3 +319,16 @@ describe("when nobody can serve", () => {
     }
   });
 });
+
+test("fifteen accounts that fail in every way do not hide the one that can serve", async () => {
+  const service = await startService({ accounts: Array.from({ length: 16 }, () => ({})), env: FAST });
+  try {
+    const acts: FaultAct[] = [error("server_error"), { kind: "reset" }, error("rate_limit_exceeded")];
+    for (let account = 0; account < 15; account++) {
+      service.simulator.addFault({ act: acts[account % acts.length]!, when: { account }, times: null });
+    }
+    for (let turn = 0; turn < 2; turn++) expect(isWhole((await service.turn()).text)).toBe(true);
+  } finally {
+    await service.stop();
+  }
+});
