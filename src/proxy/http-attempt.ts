@@ -145,11 +145,11 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
       held: [],
       read: reply.read,
       pause: reply.pause,
-      cancel: () => exchange.cancel(),
+      cancel: exchange.cancel,
       revoked: false,
       observer: null,
       scanner: null,
-      header: (name) => reply.headers.get(name),
+      header: headerOf(reply),
     };
     if (request.observe) {
       // Upstream has sent event streams without a content type; the client goes by the bytes (UPSTREAM C).
@@ -246,6 +246,11 @@ export const NOTHING_SEEN: Seen = {
   transport: null,
 };
 
+/** Made here and not where the request is in reach: what lives as long as a reply must not hold the request's body. */
+function headerOf({ headers }: WireReply): (name: string) => string | null {
+  return (name) => headers.get(name);
+}
+
 function failed(seen: Seen, answer: UpstreamAnswer | null, exchange: Exchange): Attempted<CommittedReply> {
   return { kind: "failed", seen, answer, connectMs: exchange.connectMs() };
 }
@@ -276,7 +281,7 @@ export async function readAnswer(reply: WireReply): Promise<{ seen: Seen; answer
   const body = Buffer.concat(pieces).subarray(0, MAX_ERROR_BODY_BYTES);
   const seen: Seen = {
     status: reply.status,
-    header: (name) => reply.headers.get(name),
+    header: headerOf(reply),
     body: body.toString("utf8"),
     event: null,
     transport: null,

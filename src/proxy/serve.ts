@@ -8,7 +8,7 @@ import { type Failure, readFailure } from "../core/retry.ts";
 import { withoutSealedItems } from "../core/strip.ts";
 import { readRateLimitHeaders, readRateLimitsEvent } from "../core/windows-read.ts";
 import type { PooledKey } from "../pool/keys.ts";
-import type { Pool, PooledAccount } from "../pool/pool.ts";
+import type { Lease, Pool, PooledAccount } from "../pool/pool.ts";
 import type { Clock } from "../ports.ts";
 import type { ReplyHeaders } from "./answers.ts";
 import type { Budget } from "./budget.ts";
@@ -267,45 +267,74 @@ export function createServing(ports: ServePorts): Serving {
         finish(caller, facts, { trace, account, reply: null, end });
         return { kind: "answer", answer, headers };
       }
-      case "committed": {
-        const { value: reply, lease } = routed;
-        const { account } = lease;
-        noteReplyHead(account, reply.headers);
-        let isOver = false;
-        return {
-          kind: "committed",
-          reply,
-          account,
-          headers,
-          end(how, times) {
-            if (isOver) return;
-            isOver = true;
-            lease.release();
-            noteReplyEnd(account, reply, ask);
-            const asked = { bodyBytes: ask.bodyBytes, continued: trace.affinity.kind === "keep" };
-            const end = relayEnd(how, times, { reply, asked });
-            finish(caller, facts, { trace, account, reply, end });
-          },
-        };
-      }
+      case "committed":
+        noteReplyHead(routed.lease.account, routed.value.headers);
+        return committed(ask, headers, routed);
     }
   }
 
+  // What lives as long as a reply is made outside of the async functions that route its request: everything made inside of one
+  // holds its parameters, and with them the request's body.
+
+  function committed<Reply extends ObservedReply>(
+    ask: Ask,
+    headers: ReplyHeaders,
+    { trace, lease, value: reply }: { trace: Trace; lease: Lease; value: Reply },
+  ): Served<Reply> {
+    const { account } = lease;
+    let isOver = false;
+    return {
+      kind: "committed",
+      reply,
+      account,
+      headers,
+      end(how, times) {
+        if (isOver) return;
+        isOver = true;
+        lease.release();
+        noteReplyEnd(account, reply, ask);
+        const asked = { bodyBytes: ask.bodyBytes, continued: trace.affinity.kind === "keep" };
+        finish(ask.caller, ask.facts, {
+          trace,
+          account,
+          reply,
+          end: relayEnd(how, times, { reply, asked }),
+        });
+      },
+    };
+  }
+
+  /** `end`, with the reply cancelled at once when the key that it was asked with is revoked. */
+  function endWithKey(
+    key: PooledKey | null,
+    reply: CommittedReply,
+    end: (how: RelayEnd, times: RelayTimes) => void,
+  ): (how: RelayEnd, times: RelayTimes) => void {
+    const forget = key?.onRevoked(() => {
+      reply.revoked = true;
+      reply.cancel();
+    });
+    return (how, times) => {
+      forget?.();
+      end(how, times);
+    };
+  }
+
   async function routeOverHttp(request: ServeRequest): Promise<Served<CommittedReply>> {
-    const client = whileKeyLives(request.client, request.caller.key);
+    const { caller, facts, body, method, path, observe, whole } = request;
+    const client = whileKeyLives(request.client, caller.key);
     const form = requestForm(request);
-    const { method, path, observe, whole } = request;
+    const ask: Ask = {
+      caller,
+      facts,
+      client,
+      bodyBytes: body?.byteLength ?? 0,
+      upstreamTransport: "http",
+      isTurn: observe,
+    };
     try {
-      return await route(
-        {
-          ...request,
-          client,
-          bodyBytes: request.body?.byteLength ?? 0,
-          upstreamTransport: "http",
-          isTurn: observe,
-        },
-        (context) =>
-          (request.attempt ?? attempt)({ method, path, client, observe, whole, ...form(context) }, context),
+      return await route(ask, (context) =>
+        (request.attempt ?? attempt)({ method, path, client, observe, whole, ...form(context) }, context),
       );
     } finally {
       client.done();
@@ -350,14 +379,7 @@ export function createServing(ports: ServePorts): Serving {
         // The client takes another model than it asked for as a sign that its account was flagged (UPSTREAM C).
         if (request.facts.model !== asked.facts.model)
           reply.headers = reply.headers.filter(([name]) => name !== "openai-model");
-        const forget = caller.key?.onRevoked(() => {
-          reply.revoked = true;
-          reply.cancel();
-        });
-        const end = (how: RelayEnd, times: RelayTimes) => {
-          forget?.();
-          served.end(how, times);
-        };
+        const end = endWithKey(caller.key, reply, served.end);
         try {
           return await shape.reply(reply, served.headers, end);
         } catch (error) {
