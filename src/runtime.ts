@@ -24,6 +24,7 @@ import { type Asked, createAccountJobs } from "./jobs/account-jobs.ts";
 import { createBackupJob } from "./jobs/backups.ts";
 import { createRetentionJob } from "./jobs/retention.ts";
 import { createScheduler } from "./jobs/scheduler.ts";
+import { createSpareMemoryJob, processMemory } from "./jobs/spare-memory.ts";
 import { createAccountUsageBook } from "./pool/account-usage.ts";
 import { createLoginImporter } from "./pool/imports.ts";
 import { createKeyPool } from "./pool/keys.ts";
@@ -301,6 +302,7 @@ export async function createRuntime(
         },
       }),
       createBackupJob({ clock, log, settings, backups }),
+      createSpareMemoryJob(processMemory),
       { name: "event loop lag", everyMs: () => LAG_EVERY_MS, run: metrics.tick },
       { name: "live events", everyMs: () => LIVE_TICK_MS, run: live.tick },
       { name: "live heartbeat", everyMs: () => LIVE_HEARTBEAT_MS, run: feed.heartbeat },
