@@ -33,6 +33,7 @@ function account(index: number): Candidate {
     id: `acc_${Math.floor(random() * 2 ** 48)
       .toString(16)
       .padStart(20, String(index))}`,
+    stamp: {},
     state: index % 20 === 0 ? "paused" : index % 33 === 0 ? "rate_limited" : "active",
     stateUntilMs: index % 33 === 0 ? nowMs + 60_000 : null,
     coolingUntilMs: index % 50 === 0 ? nowMs + 5_000 : 0,

@@ -7,7 +7,7 @@ import {
   type RejectionReason,
   type SelectionRequest,
 } from "./selection.ts";
-import { candidate, DAY_MS, fiveHours, HOUR_MS, nowMs, request, week } from "./selection/testing.ts";
+import { candidate, change, DAY_MS, fiveHours, HOUR_MS, nowMs, request, week } from "./selection/testing.ts";
 
 describe("rejections", () => {
   const untilMs = nowMs + 2 * HOUR_MS;
@@ -109,25 +109,33 @@ describe("the verdict", () => {
 });
 
 test("what is remembered of a pool follows its changes", () => {
-  const pool = [
-    candidate("A", { windows: [week(10)], models: new Set(["m"]) }),
-    candidate("B", { windows: [week(20)] }),
-  ];
+  const a = candidate("A", { windows: [week(10)], models: new Set(["m"]) });
+  const b = candidate("B", { windows: [week(20)] });
+  const c = candidate("C", { windows: [week(1)] });
+  let pool = [a, b];
   const pick = (part: Partial<SelectionRequest> = {}) =>
     select(pool, request({ model: "m", ...part })).pick?.id;
   expect(pick()).toBe("A");
-  pool[0]!.windows = [week(30)];
+  change(a, { windows: [week(30)] });
   expect(pick()).toBe("B");
   expect(pick({ nowMs: nowMs + 3 * DAY_MS })).toBe("A");
   expect(pick()).toBe("B");
-  pool[1]!.models = new Set(["other"]);
+  change(b, { models: new Set(["other"]) });
   expect(pick()).toBe("A");
-  pool.push(candidate("C", { windows: [week(1)] }));
+  expect(pick({ model: null })).toBe("B");
+  pool = [...pool, c];
   expect(pick()).toBe("C");
-  pool[2]!.unavailableModels = new Map([["m", nowMs + 1]]);
+  change(c, { unavailableModels: new Map([["m", nowMs + 1]]) });
   expect(pick()).toBe("A");
-  pool[2]!.unavailableModels = new Map();
+  expect(pick({ nowMs: nowMs + 1 })).toBe("C");
+  change(c, { coolingUntilMs: nowMs + HOUR_MS, unavailableModels: new Map() });
+  expect(pick()).toBe("A");
+  expect(pick({ nowMs: nowMs + HOUR_MS })).toBe("C");
+  change(a, { state: "rate_limited", stateUntilMs: nowMs + 60_000 });
+  expect(pick()).toBeUndefined();
+  expect(pick({ nowMs: nowMs + 60_000 })).toBe("A");
+  change(c, { coolingUntilMs: 0 });
   expect(pick()).toBe("C");
-  pool.splice(0, 2);
+  pool = [c];
   expect(pick()).toBe("C");
 });

@@ -7,7 +7,7 @@ import type {
   Strategy,
   Verdict,
 } from "./selection/types.ts";
-import { modelColumn, refreshRow, windowColumns, type WindowColumns } from "./selection/columns.ts";
+import { type Columns, columnsOf, REASONS, refreshRow, rowOf, standingOf } from "./selection/columns.ts";
 import { nobodyText, noteOf, pickText, type RankedFigures } from "./selection/wording.ts";
 import { SCOPE_ALL } from "./windows.ts";
 
@@ -50,50 +50,54 @@ const KEEP_GROUP = -1;
  * One scan without allocation per candidate; texts are written only when read.
  */
 export function select(candidates: readonly Candidate[], request: SelectionRequest): Verdict {
-  const scope = request.scope ?? SCOPE_ALL;
   const { nowMs, strategy, model } = request;
-  const columns = windowColumns(candidates, scope, nowMs);
-  const { windows, spentUntilMs, maxUsed } = columns;
-  const goodModels = model === null ? null : modelColumn(candidates, model);
-  const unfiltered =
+  const demand = { nowMs, model, scope: request.scope ?? SCOPE_ALL };
+  const columns = columnsOf(candidates, demand);
+  const { stamps, policy, resetDay, lotRow, lotWeight } = columns;
+  const anyone =
     request.allowedAccountIds === null && request.excludedIds.size === 0 && strategy !== "single_account";
+  const { preferEarlierReset } = request;
+  const keptRow = rowOf(candidates, request.keepAccountId);
   const scoreOf = SCORES[strategy];
   const draws = strategy === "capacity_weighted";
   const latestFirst = strategy === "fill_first";
-  const lots = createLots(columns);
   const best = createBest();
-  const rejected = createRejections();
+  const rejected = createRejections(candidates, columns);
   let eligibleCount = 0;
+  let lots = 0;
+  let lotsWeight = 0;
+  let lotsGroup = Infinity;
   // The figures of the last that is kept, in locals: comparing with them is what most candidates cost.
   let lastGroup = Infinity;
   let lastScore = Infinity;
   let lastTie = Infinity;
   for (let row = 0; row < candidates.length; row++) {
     const candidate = candidates[row]!;
-    if (windows[row] !== candidate.windows) refreshRow(columns, row, candidate.windows, scope, nowMs);
-    // Nearly all pass this at once: nothing stands against them. Whoever does not is examined.
-    const clear =
-      unfiltered &&
-      (goodModels === null || goodModels[row] === candidate.models) &&
-      candidate.state === "active" &&
-      spentUntilMs[row] === 0 &&
-      candidate.coolingUntilMs <= nowMs &&
-      candidate.inFlight < candidate.maxInFlight &&
-      (candidate.unavailableModels === undefined || candidate.unavailableModels.size === 0) &&
-      (candidate.reserveAtPercent === null || maxUsed[row]! < candidate.reserveAtPercent);
-    if (!clear) {
-      const reason = examine(candidate, row, columns, request);
-      if (reason === null && goodModels !== null) goodModels[row] = candidate.models;
-      if (reason !== null) {
-        rejected.add(reason, candidate.id, readyAtMs(reason, candidate, row, columns, request));
-        continue;
-      }
+    if (stamps[row] !== candidate.stamp) refreshRow(columns, row, candidate, demand);
+    let reason = columns.reason[row]!;
+    if (!anyone) reason = filtered(candidate, reason, request);
+    if (reason === CLEAR && candidate.inFlight >= candidate.maxInFlight) reason = AT_CAPACITY;
+    if (reason !== CLEAR) {
+      rejected.add(reason, row);
+      continue;
     }
     eligibleCount++;
-    const group = groupOf(candidate, row, columns, request);
+    // Candidates of a lower group come before all of a higher one, whatever their scores.
+    let group = policy[row]! * POLICY_STEP;
+    if (preferEarlierReset) group += resetDay[row]!;
+    if (row === keptRow) group = KEEP_GROUP;
     const score = scoreOf(candidate, row, columns);
     const tie = latestFirst ? -candidate.lastPickedSeq : candidate.lastPickedSeq;
-    if (draws) lots.put(row, group, -score);
+    if (draws && group <= lotsGroup) {
+      if (group < lotsGroup) {
+        lotsGroup = group;
+        lots = 0;
+        lotsWeight = 0;
+      }
+      lotRow[lots] = row;
+      lotWeight[lots++] = -score;
+      lotsWeight -= score;
+    }
     if (group > lastGroup) continue;
     if (group === lastGroup && (score > lastScore || (score === lastScore && tie >= lastTie))) continue;
     best.insert(row, group, score, tie);
@@ -103,83 +107,37 @@ export function select(candidates: readonly Candidate[], request: SelectionReque
     lastTie = best.ties[KEPT - 1]!;
   }
   if (draws && eligibleCount > 1) {
-    const lot = lots.draw(request.random());
-    best.promote(lot.row, -lot.weight);
+    // Each lot's chance is its share of the total.
+    let left = request.random() * lotsWeight;
+    let lot = 0;
+    while (lot < lots - 1 && left >= lotWeight[lot]!) left -= lotWeight[lot++]!;
+    best.promote(lotRow[lot]!, -lotWeight[lot]!);
   }
-  return verdictOf(candidates, request, scope, { eligibleCount, best, rejected });
+  return verdictOf(candidates, request, demand.scope, { eligibleCount, best, rejections: rejected.list() });
 }
 
-/** Why a candidate is not eligible, or null when it is. The first reason that applies, the lasting ones first. */
-function examine(
-  candidate: Candidate,
-  row: number,
-  columns: WindowColumns,
-  request: SelectionRequest,
-): RejectionReason | null {
-  const { nowMs, model, allowedAccountIds } = request;
-  const { id, state, stateUntilMs, reserveAtPercent } = candidate;
-  if (allowedAccountIds !== null && !allowedAccountIds.has(id)) return "not_allowed_for_key";
-  if (request.strategy === "single_account" && id !== request.singleAccountId)
-    return "not_the_single_account";
-  if (state === "paused" || state === "reauth_required" || state === "deactivated") return state;
-  // A spent account whose time has passed serves at once, before anything has noted that it healed.
-  if (state !== "active" && (stateUntilMs === null || stateUntilMs > nowMs)) return "spent";
-  if (columns.spentUntilMs[row]! > 0 && candidate.hasCredits !== true) return "spent";
-  if (model !== null) {
-    if (candidate.models !== null && !candidate.models.has(model)) return "model_unavailable";
-    if ((candidate.unavailableModels?.get(model) ?? 0) > nowMs) return "model_unavailable";
-  }
-  if (candidate.coolingUntilMs > nowMs) return "cooling";
-  if (reserveAtPercent !== null && columns.maxUsed[row]! >= reserveAtPercent) return "reserve";
-  if (request.excludedIds.has(id)) return "excluded_after_failure";
-  return candidate.inFlight >= candidate.maxInFlight ? "at_capacity" : null;
+/** Why this one account cannot serve the model now; null when it can. */
+export function whyNot(candidate: Candidate, model: string | null, nowMs: number): RejectionReason | null {
+  const { reason } = standingOf(candidate, { nowMs, model, scope: SCOPE_ALL });
+  return reason ?? (candidate.inFlight >= candidate.maxInFlight ? "at_capacity" : null);
 }
 
-/** When what keeps a candidate out has passed; 0 when time alone does not help or nobody knows when. */
-function readyAtMs(
-  reason: RejectionReason,
-  candidate: Candidate,
-  row: number,
-  columns: WindowColumns,
-  request: SelectionRequest,
-): number {
-  if (reason === "spent") {
-    const untilMs = Math.max(candidate.stateUntilMs ?? 0, columns.spentUntilMs[row]!);
-    return untilMs > 0 ? Math.max(untilMs, candidate.coolingUntilMs) : 0;
-  }
-  if (reason === "cooling") return candidate.coolingUntilMs;
-  if (reason === "reserve") return reserveEndMs(candidate, request);
-  if (reason === "model_unavailable") return candidate.unavailableModels?.get(request.model ?? "") ?? 0;
-  return 0;
-}
+const CLEAR = 0;
+const AT_CAPACITY = REASONS.indexOf("at_capacity");
+const NOT_ALLOWED = REASONS.indexOf("not_allowed_for_key");
+const NOT_THE_ONE = REASONS.indexOf("not_the_single_account");
+const EXCLUDED = REASONS.indexOf("excluded_after_failure");
 
-function reserveEndMs(candidate: Candidate, request: SelectionRequest): number {
-  let endMs = 0;
-  for (const window of candidate.windows) {
-    const counts = window.scope === SCOPE_ALL || window.scope === request.scope;
-    if (counts && window.usedPercent >= candidate.reserveAtPercent!)
-      endMs = Math.max(endMs, window.resetAtMs);
-  }
-  return endMs;
-}
-
-/** Candidates of a lower group come before all of a higher one, whatever their scores. */
-function groupOf(
-  candidate: Candidate,
-  row: number,
-  columns: WindowColumns,
-  request: SelectionRequest,
-): number {
-  if (candidate.id === request.keepAccountId) return KEEP_GROUP;
-  const policy = candidate.routingPolicy;
-  const step = policy === "normal" ? POLICY_STEP : policy === "burn_first" ? 0 : 2 * POLICY_STEP;
-  return request.preferEarlierReset ? step + columns.resetDay[row]! : step;
+/** The reason with what this request alone rules out: what the key and the settings forbid comes before how the account stands. */
+function filtered(candidate: Candidate, reason: number, request: SelectionRequest): number {
+  const { allowedAccountIds, excludedIds } = request;
+  if (allowedAccountIds !== null && !allowedAccountIds.has(candidate.id)) return NOT_ALLOWED;
+  if (request.strategy === "single_account" && candidate.id !== request.singleAccountId) return NOT_THE_ONE;
+  return reason === CLEAR && excludedIds.has(candidate.id) ? EXCLUDED : reason;
 }
 
 /** The strategies: lower is better. */
-const SCORES: Readonly<
-  Record<Strategy, (candidate: Candidate, row: number, columns: WindowColumns) => number>
-> = {
+const SCORES: Readonly<Record<Strategy, (candidate: Candidate, row: number, columns: Columns) => number>> = {
   usage_weighted: (candidate, row, { usedKey }) => usedKey[row]! + candidate.inFlight * IN_FLIGHT_PERCENT,
   round_robin: () => 0,
   single_account: () => 0,
@@ -191,33 +149,6 @@ const SCORES: Readonly<
   reset_first: (_, row, { resetMinute, usedKey }) => resetMinute[row]! + usedKey[row]! / 10_000,
   fill_first: (_, row, { usedKey }) => -usedKey[row]!,
 };
-
-/** The lots of a weighted draw, kept in the scratch columns: those of the best group that was met. */
-function createLots({ lotRow, lotWeight }: WindowColumns) {
-  let group = Infinity;
-  let count = 0;
-  let total = 0;
-  return {
-    put(row: number, itsGroup: number, weight: number) {
-      if (itsGroup > group) return;
-      if (itsGroup < group) {
-        group = itsGroup;
-        count = 0;
-        total = 0;
-      }
-      lotRow[count] = row;
-      lotWeight[count++] = weight;
-      total += weight;
-    },
-    /** `point` in [0, 1): each lot's chance is its share of the total. */
-    draw(point: number) {
-      let left = point * total;
-      let lot = 0;
-      while (lot < count - 1 && left >= lotWeight[lot]!) left -= lotWeight[lot++]!;
-      return { row: lotRow[lot]!, weight: lotWeight[lot]! };
-    },
-  };
-}
 
 /** The best few of a scan, kept sorted: by group, score, tie, then order of arrival. */
 function createBest() {
@@ -264,30 +195,45 @@ function createBest() {
 /** Reasons whose end makes an account serve again; a refused model's end is only a time to ask again. */
 const ENDS_BY_TIME: ReadonlySet<RejectionReason> = new Set(["spent", "cooling", "reserve"]);
 
-function createRejections() {
-  const byReason: Partial<Record<RejectionReason, Rejection>> = {};
+/** Counts by reason, in the scratch columns; what is told of them is made once, at the end of the scan. */
+function createRejections(candidates: readonly Candidate[], columns: Columns) {
+  const { rejected: counts, rejectedUntilMs, readyAtMs } = columns;
+  const ids: string[][] = [];
+  counts.fill(0);
   return {
-    list: () => Object.values(byReason).toSorted((a, b) => b.count - a.count),
-    add(reason: RejectionReason, id: string, readyMs: number) {
-      const entry = byReason[reason];
-      const untilMs = readyMs === 0 ? null : readyMs;
-      if (entry === undefined) {
-        byReason[reason] = { reason, count: 1, ids: [id], untilMs };
-        return;
+    add(reason: number, row: number) {
+      const untilMs = columns.reason[row] === reason ? readyAtMs[row]! || Infinity : Infinity;
+      if (counts[reason]!++ === 0) {
+        ids[reason] = [];
+        rejectedUntilMs[reason] = Infinity;
       }
-      entry.count++;
-      if (entry.ids.length < KEPT) entry.ids.push(id);
-      if (untilMs !== null && (entry.untilMs === null || untilMs < entry.untilMs)) entry.untilMs = untilMs;
+      if (counts[reason]! <= KEPT) ids[reason]!.push(candidates[row]!.id);
+      if (untilMs < rejectedUntilMs[reason]!) rejectedUntilMs[reason] = untilMs;
     },
-    earliestReadyAtMs() {
-      let earliest: number | null = null;
-      for (const { reason, untilMs } of Object.values(byReason)) {
-        if (untilMs === null || !ENDS_BY_TIME.has(reason)) continue;
-        if (earliest === null || untilMs < earliest) earliest = untilMs;
+    list(): Rejection[] {
+      const list: Rejection[] = [];
+      for (const [index, its] of ids.entries()) {
+        if (its === undefined) continue;
+        const untilMs = rejectedUntilMs[index]!;
+        list.push({
+          reason: REASONS[index]!,
+          count: counts[index]!,
+          ids: its,
+          untilMs: untilMs === Infinity ? null : untilMs,
+        });
       }
-      return earliest;
+      return list.toSorted((a, b) => b.count - a.count);
     },
   };
+}
+
+function earliestReadyAtMs(rejections: readonly Rejection[]): number | null {
+  let earliest: number | null = null;
+  for (const { reason, untilMs } of rejections) {
+    if (untilMs === null || !ENDS_BY_TIME.has(reason)) continue;
+    if (earliest === null || untilMs < earliest) earliest = untilMs;
+  }
+  return earliest;
 }
 
 function verdictOf(
@@ -297,10 +243,10 @@ function verdictOf(
   found: {
     eligibleCount: number;
     best: ReturnType<typeof createBest>;
-    rejected: ReturnType<typeof createRejections>;
+    rejections: Rejection[];
   },
 ): Verdict {
-  const { eligibleCount, best, rejected } = found;
+  const { eligibleCount, best, rejections } = found;
   const figures = best.rows.map((row, rank): RankedFigures => {
     const { id, inFlight, windows, routingPolicy } = candidates[row]!;
     return { id, score: best.scores[rank]!, inFlight, windows, routingPolicy };
@@ -310,10 +256,10 @@ function verdictOf(
     pick: first === undefined ? null : candidates[best.rows[0]!]!,
     strategy: request.strategy,
     eligibleCount,
-    earliestReadyAtMs: rejected.earliestReadyAtMs(),
+    earliestReadyAtMs: earliestReadyAtMs(rejections),
     get reason() {
       return first === undefined
-        ? nobodyText(rejected.list(), request)
+        ? nobodyText(rejections, request)
         : pickText(first, request, scope, eligibleCount);
     },
     get ranking() {
@@ -325,8 +271,6 @@ function verdictOf(
         },
       }));
     },
-    get rejections() {
-      return rejected.list();
-    },
+    rejections,
   };
 }

@@ -3,7 +3,7 @@ import type { Account, Credentials } from "../core/account.ts";
 import { type AccountEvent, applyEvent, type Transition } from "../core/account-state.ts";
 import type { AffinityMap, NotNow } from "../core/affinity.ts";
 import { capacityWeight } from "../core/plans.ts";
-import { type Candidate, select, type Verdict } from "../core/selection.ts";
+import { type Candidate, select, type Verdict, whyNot } from "../core/selection.ts";
 import type { DashboardSettings } from "../core/settings.ts";
 import {
   type CreditsReading,
@@ -137,6 +137,11 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     account.capacityWeight = capacityWeight(account.planType, longestWindow(account.windows)?.minutes ?? 0);
   }
 
+  /** To be called with every change that selection looks at: it remembers an account by its stamp. */
+  function touch(account: PooledAccount): void {
+    account.stamp = {};
+  }
+
   function lease(account: PooledAccount): Lease {
     account.inFlight++;
     account.picks++;
@@ -157,6 +162,7 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     const account = byId.get(id);
     if (!account) return null;
     const now = clock.now();
+    touch(account);
     if (event.kind === "refused") {
       account.refusedSinceMs ??= now;
       account.coolingUntilMs = Math.max(account.coolingUntilMs, now + REFUSED_PAUSE_MS);
@@ -191,6 +197,7 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
       const old = byId.get(stored.account.id);
       const account: PooledAccount = {
         ...stored.account,
+        stamp: {},
         credentials: stored.credentials,
         windows: stored.windows,
         hasCredits: hasCredits(stored.credits),
@@ -239,6 +246,7 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
       const account = byId.get(id);
       if (!account) return null;
       Object.assign(account, fields);
+      touch(account);
       changed({ kind: "changed", account });
       return account;
     },
@@ -269,19 +277,7 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     },
     whyNot(id, model) {
       const account = byId.get(id);
-      if (!account) return "removed";
-      const verdict = select([account], {
-        nowMs: clock.now(),
-        strategy: "round_robin",
-        preferEarlierReset: false,
-        singleAccountId: null,
-        model,
-        allowedAccountIds: null,
-        excludedIds: NONE,
-        keepAccountId: null,
-        random: random.next,
-      });
-      return verdict.pick ? null : (verdict.rejections[0]?.reason ?? null);
+      return account ? whyNot(account, model, clock.now()) : "removed";
     },
     apply,
     read(id, reading, askedAtMs) {
@@ -305,6 +301,7 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
       if (reading.resetCreditsAvailable !== null)
         account.resetCreditsAvailable = reading.resetCreditsAvailable;
       weigh(account);
+      touch(account);
       if (reading.source === "usage") account.usageReadAtMs = now;
       changed({ kind: "windows", account, reading });
       // Only a full reading that was asked for after what took the account out says that it has room again.
@@ -322,7 +319,9 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     },
     setModels(id, models) {
       const account = byId.get(id);
-      if (account) account.models = models;
+      if (!account) return;
+      account.models = models;
+      touch(account);
     },
     setRouting(id, routing) {
       const account = byId.get(id);
@@ -351,8 +350,6 @@ export function createPool({ clock, random, affinity, settings }: PoolPorts): Po
     onChange: (listener) => void changeListeners.push(listener),
   };
 }
-
-const NONE: ReadonlySet<string> = new Set();
 
 function hasCredits(credits: CreditsReading | null): boolean {
   return credits !== null && (credits.unlimited || (credits.has && Number(credits.balance ?? 0) > 0));

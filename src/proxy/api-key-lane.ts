@@ -27,6 +27,7 @@ export function accountIdOf(account: PooledAccount | null): string | null {
 export function createApiKeyLane(apiKey: Secret): ApiKeyLane {
   const account: PooledAccount = {
     id: LANE_ID,
+    stamp: {},
     chatgptAccountId: "",
     chatgptUserId: null,
     workspaceId: null,

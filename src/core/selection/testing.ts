@@ -23,6 +23,7 @@ export const fiveHours = (usedPercent: number, resetAtMs = nowMs + HOUR_MS): Win
 export function candidate(id: string, part: Partial<Candidate> = {}): Candidate {
   return {
     id,
+    stamp: {},
     state: "active",
     stateUntilMs: null,
     coolingUntilMs: 0,
@@ -37,6 +38,11 @@ export function candidate(id: string, part: Partial<Candidate> = {}): Candidate 
     capacityWeight: 1,
     ...part,
   };
+}
+
+/** Changes a candidate as the pool does. */
+export function change(one: Candidate, part: Partial<Candidate>): void {
+  Object.assign(one, part, { stamp: {} });
 }
 
 export function request(part: Partial<SelectionRequest> = {}): SelectionRequest {

@@ -5,9 +5,14 @@ import type { Window } from "../windows.ts";
 export type Strategy =
   "usage_weighted" | "round_robin" | "capacity_weighted" | "reset_first" | "fill_first" | "single_account";
 
-/** One account as the pool sees it now. Keep one array of them and change `windows` by replacing it: scores are memoised on both. */
+/** One account as the pool sees it now. The array of them is replaced, never changed: what is remembered of a pool goes with it. */
 export interface Candidate {
   id: string;
+  /**
+   * Replaced by a new object with every change of the account, `inFlight`, `maxInFlight` and `lastPickedSeq` excepted: what is
+   * remembered of the account goes with it.
+   */
+  stamp: object;
   state: AccountState;
   stateUntilMs: number | null;
   /** No picks before this time; 0 when not cooling. */
@@ -22,7 +27,7 @@ export interface Candidate {
   maxInFlight: number;
   /** Number of the pick that chose it last; 0 when never. */
   lastPickedSeq: number;
-  /** The models of its own list; null when the list is unknown: assume it can. Share one set among accounts with equal lists. */
+  /** The models of its own list; null when the list is unknown: assume it can. */
   models: ReadonlySet<string> | null;
   /** Models that it refused of late, and until when to believe that. */
   unavailableModels?: ReadonlyMap<string, number>;
