@@ -1,5 +1,6 @@
-/** The end of a reply is told once, also to clients that were gone before it began. */
+/** The end of a reply is told once, also to clients that were gone before it began; one that is not whole looks like it. */
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { createFakeClock } from "../testing/fake-clock.ts";
 import { createDrain } from "./drain.ts";
 import type { CommittedReply } from "./http-attempt.ts";
@@ -54,4 +55,18 @@ test("and its stream is made all the same", async () => {
   const { reply, options, ends } = setUp(() => null);
   expect(await new Response(relayReply(reply, options)).text()).toBe("");
   expect(ends).toEqual(["client_left"]);
+});
+
+test("a reply without events that upstream cuts breaks off before its end, and nothing is printed about it", async () => {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "fixtures/cut-reply.ts")], {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [got, printed] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  expect(await child.exited).toBe(0);
+  expect(got).toContain("200 OK");
+  expect(got).toContain("the first half");
+  // No last chunk: whoever reads it knows that more was to come.
+  expect(got).not.toContain("\r\n0\r\n");
+  expect(printed).toBe("");
 });

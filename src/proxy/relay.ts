@@ -140,7 +140,7 @@ export interface ReplyWriter {
 interface DirectController {
   write(bytes: Uint8Array | string): number | Promise<number>;
   flush(): number | Promise<number>;
-  close(error?: Error): void;
+  close(): void;
 }
 
 /** Texts are written together up to this: a write costs as much as translating several events. */
@@ -190,7 +190,9 @@ export function streamReply(
     const last = writer.end(how);
     if (pending + (last ?? "") !== "") void controller.write(pending + (last ?? ""));
     following.end(how);
-    controller.close(last === null ? new Error("upstream cut the reply") : undefined);
+    // Bun prints whatever a stream fails with; failing with nothing, it breaks the connection off without a word.
+    if (last === null) await Promise.reject();
+    controller.close();
   }
 
   return new ReadableStream({
