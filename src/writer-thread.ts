@@ -2,7 +2,7 @@
 import { constants, setPriority } from "node:os";
 import { openWriteTarget } from "./store/open.ts";
 import { type FromThread, OUTCOME, STATE, type ToThread } from "./store/writer.ts";
-import { applyBatch, type BatchResult, codeOf } from "./store/writes.ts";
+import { applyBatch, type Batch, type BatchResult, codeOf } from "./store/writes.ts";
 
 declare const self: {
   addEventListener(type: "message", listener: (event: MessageEvent<ToThread>) => void): void;
@@ -39,7 +39,7 @@ self.addEventListener("message", ({ data }) => {
 function write({ batch }: Extract<ToThread, { kind: "write" }>): BatchResult {
   try {
     target ??= openWriteTarget(databasePath);
-    return applyBatch(target, batch);
+    return applyBatch(target, JSON.parse(batch) as Batch);
   } catch (error) {
     return { ok: false, code: codeOf(error) };
   }
