@@ -33,12 +33,15 @@ const END_TO_END: Suite = {
 };
 
 const root = join(import.meta.dir, "..");
+/** What the tests leave behind goes with it, also when one was killed. */
+const scratch = mkdtempSync(join(tmpdir(), "codex-lb-test-"));
 const total = { passed: 0, failed: 0 };
 
 function step(title: string, args: string[], limitMs: number): boolean {
   console.log(`\n== ${title}`);
   const { exitCode } = Bun.spawnSync([process.execPath, ...args], {
     cwd: root,
+    env: { ...process.env, TMPDIR: scratch },
     stdio: ["ignore", "inherit", "inherit"],
     timeout: limitMs,
     killSignal: "SIGKILL",
@@ -48,12 +51,11 @@ function step(title: string, args: string[], limitMs: number): boolean {
 
 /** Counts from the report that bun writes; a run that ends badly without a failed test counts as one failure. */
 function runSuite({ title, paths, timeoutMs, limitMs }: Suite): void {
-  const directory = mkdtempSync(join(tmpdir(), "codex-lb-report-"));
-  const report = join(directory, "report.xml");
+  const report = join(scratch, "report.xml");
   const reporting = ["--reporter=junit", `--reporter-outfile=${report}`];
   const succeeded = step(title, ["test", `--timeout=${timeoutMs}`, ...reporting, ...paths], limitMs);
   const { tests, failures, skipped } = readReport(report);
-  rmSync(directory, { recursive: true, force: true });
+  rmSync(report, { force: true });
   total.passed += tests - failures - skipped;
   total.failed += succeeded ? failures : Math.max(1, failures);
   if (skipped > 0) console.log(`${title}: ${skipped} skipped`);
@@ -76,5 +78,6 @@ if (!step("build", ["scripts/build.ts", "--if-changed"], 5 * MINUTE_MS)) total.f
 if (!step("size of the dashboard", ["frontend/check-size.ts"], MINUTE_MS)) total.failed += 1;
 runSuite(END_TO_END);
 
+rmSync(scratch, { recursive: true, force: true });
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
