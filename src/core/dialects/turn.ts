@@ -146,7 +146,11 @@ export function createTurnReader(): TurnReader {
 /** A stream reducer from a function that writes each turn event in a dialect. */
 export function streamTurn(write: (event: TurnEvent) => string): StreamReducer {
   const reader = createTurnReader();
-  const writeAll = (events: TurnEvent[]) => events.map(write).join("");
+  function writeAll(events: TurnEvent[]): string {
+    let text = "";
+    for (const event of events) text += write(event);
+    return text;
+  }
   return {
     push: (event) => writeAll(reader.read(event)),
     end: () => writeAll(reader.end()),
