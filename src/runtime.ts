@@ -44,6 +44,7 @@ import { createEngine } from "./proxy/engine.ts";
 import { createHttpAttempt } from "./proxy/http-attempt.ts";
 import { createClientView } from "./proxy/client-view.ts";
 import { createPooledQuota } from "./proxy/pooled-usage.ts";
+import { createRequestBodies } from "./proxy/request-bodies.ts";
 import { createResponsesRelay } from "./proxy/responses.ts";
 import { createServing } from "./proxy/serve.ts";
 import { createSideCalls } from "./proxy/side-calls.ts";
@@ -226,10 +227,11 @@ export async function createRuntime(
   });
   const drain = createDrain(clock);
   const serving = createServing({ engine, attempt, pool, clock, drain, prices: livePrices.table, onRecord });
+  const bodies = createRequestBodies(clock);
   const quota = createPooledQuota({ pool, clock });
   const view = createClientView({ quota, catalogue });
-  const relay = createResponsesRelay({ serving, clock, drain, view });
-  const calls = createSideCalls({ serving, attempt, pool, clock, drain, view, quota });
+  const relay = createResponsesRelay({ serving, bodies, clock, drain, view });
+  const calls = createSideCalls({ serving, bodies, attempt, pool, clock, drain, view, quota });
   const sockets = createSocketRelay({
     serving,
     dial: createDialer({
@@ -267,7 +269,7 @@ export async function createRuntime(
     return { knownModels, modelRules: usableRules(settings().modelRules, knownModels) };
   };
   const kept = createKeptResponses(clock);
-  const translated = { serving, attempt, clock, drain, names, kept, view, requestContext };
+  const translated = { serving, bodies, attempt, clock, drain, names, kept, view, requestContext };
 
   const accountJobs = createAccountJobs({
     pool,
@@ -414,13 +416,14 @@ export async function createRuntime(
     locate: entrance.locate,
     tls: tlsFiles(config),
     proxyRoutes: withPages(firewall, [
-      ...proxyRoutes({ door, relay, calls, catalogue }),
+      ...proxyRoutes({ door, relay, calls, bodies, catalogue }),
       ...holderRoutes({ keys, requestLog: store.requestLog, firewall, newRequestId }),
       ...v1Routes({
         door,
         relay: createTranslatedRelay(translated),
         compact: createCompactRelay(translated),
         media: createMediaRelay(translated),
+        bodies,
         catalogue,
         requestContext,
       }),

@@ -2,6 +2,7 @@
 import { CodedError } from "../core/errors.ts";
 import { type Catalogue, clientVersionOf } from "../pool/catalogue.ts";
 import { errorResponse, type Surface } from "../proxy/answers.ts";
+import type { RequestBodies } from "../proxy/request-bodies.ts";
 import type { RelayRequest } from "../proxy/responses.ts";
 import type { Caller } from "../proxy/serve.ts";
 import { notFound, type SideCalls } from "../proxy/side-calls.ts";
@@ -13,6 +14,7 @@ export interface ProxyRoutesPorts {
   door: Door;
   relay: RelayRequest;
   calls: SideCalls;
+  bodies: RequestBodies;
   catalogue: Catalogue;
 }
 
@@ -28,7 +30,7 @@ const ACCOUNT_CALLS = ["/backend-api/wham/", "/api/codex/"];
  */
 const POOLED_CALLS = "/pooled/backend-api/wham/";
 
-export function proxyRoutes({ door, relay, calls, catalogue }: ProxyRoutesPorts): ProxyRoute[] {
+export function proxyRoutes({ door, relay, calls, bodies, catalogue }: ProxyRoutesPorts): ProxyRoute[] {
   function route(method: string, path: string, handle: Handle, surface: Surface = "codex"): ProxyRoute {
     return {
       method,
@@ -41,6 +43,8 @@ export function proxyRoutes({ door, relay, calls, catalogue }: ProxyRoutesPorts)
         } catch (error) {
           if (!(error instanceof CodedError)) throw error;
           return errorResponse(error, surface, { "x-request-id": caller.origin.requestId });
+        } finally {
+          bodies.release(request);
         }
       },
     };

@@ -9,6 +9,7 @@ import { CodedError } from "../core/errors.ts";
 import { asList, asRecord } from "../core/json-read.ts";
 import { openAiModelList } from "../core/models-catalogue.ts";
 import type { Catalogue } from "../pool/catalogue.ts";
+import type { RequestBodies } from "../proxy/request-bodies.ts";
 import type { Caller } from "../proxy/serve.ts";
 import { readJson, type TranslatedRelay } from "../proxy/translated.ts";
 import { errorResponse, requestIdHeaders } from "../proxy/translated-answers.ts";
@@ -22,6 +23,7 @@ export interface V1Ports {
   relay: TranslatedRelay;
   compact(request: Request, caller: Caller): Promise<Response>;
   media: MediaRelay;
+  bodies: RequestBodies;
   catalogue: Catalogue;
   requestContext(): RequestContext;
 }
@@ -36,7 +38,7 @@ const TURNS: [path: string, dialect: Dialect][] = [
 ];
 
 export function v1Routes(ports: V1Ports): ProxyRoute[] {
-  const { door, relay, media } = ports;
+  const { door, relay, media, bodies } = ports;
 
   /** Nothing behind the door is reached, and nothing of it told, without a key where one is needed. */
   function route(
@@ -56,13 +58,15 @@ export function v1Routes(ports: V1Ports): ProxyRoute[] {
         } catch (error) {
           if (!(error instanceof CodedError)) throw error;
           return errorResponse(dialect, error, caller.origin.requestId);
+        } finally {
+          bodies.release(request);
         }
       },
     };
   }
 
   async function tokens(request: Request, caller: Caller): Promise<Response> {
-    const count = countTokens(await readJson(request), ports.requestContext());
+    const count = countTokens(await readJson(request, bodies), ports.requestContext());
     return Response.json(count, { headers: requestIdHeaders(messagesDialect, caller.origin.requestId) });
   }
 

@@ -55,11 +55,16 @@ function failedStream(refusal: Refusal, headers: ReplyHeaders): Response {
 /** What will not pass by itself: the Codex client tries these again and shows a 400 once (UPSTREAM E). */
 const SHOWN_ONCE: ReadonlySet<number> = new Set([403, 404, 413, 415]);
 
+/** The rest of the request may still come, or never: nothing more can be had of its connection (RFC 9110 15.5.9). */
+export const REQUEST_TIMEOUT = 408;
+
 /** A coded error (bad input, a missing key) as the client gets it. */
 export function errorResponse(error: CodedError, surface: Surface, headers: ReplyHeaders): Response {
   const all: ReplyHeaders = { ...headers, "content-type": "application/json" };
   if (error.retryAfterSeconds !== undefined) all["retry-after"] = String(error.retryAfterSeconds);
-  const body = openAiErrorBody(error.code, error.message, { param: error.param ?? null });
+  if (error.status === REQUEST_TIMEOUT) all.connection = "close";
+  const type = error.status >= 500 ? "server_error" : undefined;
+  const body = openAiErrorBody(error.code, error.message, { type, param: error.param ?? null });
   const shownOnce = surface !== "openai" && SHOWN_ONCE.has(error.status);
   return new Response(body, { status: shownOnce ? 400 : error.status, headers: all });
 }

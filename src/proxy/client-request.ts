@@ -5,9 +5,7 @@ import { CodedError } from "../core/errors.ts";
 import { fileIdsIn } from "../core/file-ids.ts";
 import { asRecord, asText } from "../core/json-read.ts";
 import { scanTopLevel } from "../core/request-scan.ts";
-
-/** Upstream closes a WebSocket at 16 MiB and takes more over HTTP; nobody's conversation is larger than this. */
-export const MAX_BODY_BYTES = 128 * 1024 * 1024;
+import { MAX_BODY_BYTES, type RequestBodies, tooLarge } from "./request-bodies.ts";
 
 export interface RequestFacts {
   model: string;
@@ -33,10 +31,13 @@ const WANTED: ReadonlySet<string> = new Set([
   "client_metadata",
 ]);
 
-/** A JSON body as it came, and as plain bytes. Throws CodedError 400, 413, or 415 `unsupported_content_type`. */
-export async function readJsonBody(request: Request): Promise<{ body: Uint8Array; plain: Uint8Array }> {
+/** A JSON body as it came, and as plain bytes. Throws CodedError 400, 415 `unsupported_content_type`, or as `bodies.read` does. */
+export async function readJsonBody(
+  request: Request,
+  bodies: RequestBodies,
+): Promise<{ body: Uint8Array; plain: Uint8Array }> {
   requireJson(request.headers.get("content-type"));
-  const body = await readBody(request);
+  const body = await bodies.read(request);
   return { body, plain: plainBody(body, request.headers.get("content-encoding")) };
 }
 
@@ -47,30 +48,6 @@ function requireJson(contentType: string | null): void {
     "unsupported_content_type",
     `codex-lb: the content type "${contentType.slice(0, 64)}" is not supported; send JSON with "content-type: application/json".`,
     { status: 415 },
-  );
-}
-
-/** Reads the whole body. Throws CodedError `payload_too_large` (413) or `invalid_body` (400). */
-export async function readBody(request: Request): Promise<Uint8Array> {
-  const announced = Number(request.headers.get("content-length") ?? 0);
-  if (announced > MAX_BODY_BYTES) throw tooLarge();
-  if (announced > 0 && !request.headers.has("transfer-encoding")) return await request.bytes();
-  // Without a length the body is counted as it comes, so that it cannot fill the memory.
-  const pieces: Uint8Array[] = [];
-  let total = 0;
-  for await (const piece of request.body ?? []) {
-    total += piece.byteLength;
-    if (total > MAX_BODY_BYTES) throw tooLarge();
-    pieces.push(piece);
-  }
-  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, total);
-}
-
-function tooLarge(): CodedError {
-  return new CodedError(
-    "payload_too_large",
-    `codex-lb: the request is larger than ${MAX_BODY_BYTES / 1024 / 1024} MiB. Start a new conversation, or compact this one.`,
-    { status: 413 },
   );
 }
 

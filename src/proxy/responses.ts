@@ -12,10 +12,12 @@ import type { ClientView } from "./client-view.ts";
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
 import { relayReply } from "./relay.ts";
+import type { RequestBodies } from "./request-bodies.ts";
 import { type AnswerShape, type Caller, refuseUnread, type Serving } from "./serve.ts";
 
 export interface RelayPorts {
   serving: Serving;
+  bodies: RequestBodies;
   clock: Clock;
   drain: Drain;
   view: ClientView;
@@ -39,7 +41,7 @@ export function createResponsesRelay(ports: RelayPorts): RelayRequest {
     let body: Uint8Array;
     let facts: RequestFacts | null = null;
     try {
-      const sent = await readJsonBody(request);
+      const sent = await readJsonBody(request, ports.bodies);
       body = sent.body;
       facts = requestFacts(sent.plain, (name) => request.headers.get(name));
     } catch (error) {

@@ -7,7 +7,7 @@ import type { Pool, PooledAccount } from "../pool/pool.ts";
 import type { Clock } from "../ports.ts";
 import { TransportError } from "../upstream/transport-error.ts";
 import { errorResponse } from "./answers.ts";
-import { readBody, readJsonBody, type RequestFacts, requestFacts } from "./client-request.ts";
+import { readJsonBody, type RequestFacts, requestFacts } from "./client-request.ts";
 import { compactedReply, createCompactAttempt } from "./compact.ts";
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
@@ -77,7 +77,7 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
     const client = presenceOf(request.signal);
     let body: Uint8Array | null;
     try {
-      body = request.method === "GET" ? null : await readBody(request);
+      body = request.method === "GET" ? null : await ports.bodies.read(request);
     } catch (error) {
       return refuseUnread(serving, { request, caller, error }, (coded) =>
         errorResponse(coded, "codex", { "x-request-id": caller.origin.requestId }),
@@ -123,7 +123,7 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
     let plain: Uint8Array;
     let facts: RequestFacts;
     try {
-      ({ body, plain } = await readJsonBody(request));
+      ({ body, plain } = await readJsonBody(request, ports.bodies));
       facts = requestFacts(plain, (name) => request.headers.get(name));
     } catch (error) {
       return refuseUnread(serving, { request, caller, error }, (coded) =>

@@ -3,7 +3,7 @@ import { type Dialect, errorReply, type HttpReply, type ReplyContext } from "../
 import type { CodedError } from "../core/errors.ts";
 import type { Refusal } from "../core/refusal.ts";
 import { readUpstreamError } from "../core/retry/upstream-error.ts";
-import type { ReplyHeaders } from "./answers.ts";
+import { type ReplyHeaders, REQUEST_TIMEOUT } from "./answers.ts";
 import type { UpstreamAnswer } from "./engine.ts";
 import { collectFailed } from "./translated-reply.ts";
 
@@ -32,6 +32,7 @@ export function jsonResponse(reply: HttpReply, headers: ReplyHeaders): Response 
 export function errorResponse(dialect: Dialect, error: CodedError, requestId: string): Response {
   const headers = requestIdHeaders(dialect, requestId);
   if (error.retryAfterSeconds !== undefined) headers["retry-after"] = String(error.retryAfterSeconds);
+  if (error.status === REQUEST_TIMEOUT) headers.connection = "close";
   return jsonResponse(errorReply(dialect, error), headers);
 }
 

@@ -3,8 +3,9 @@ import { imageCount, toImageRequest, type TranslatedImageRequest } from "../core
 import { createIgnoredFields, invalid, type JsonObject, unsupported } from "../core/dialects/parse.ts";
 import { responsesDialect } from "../core/dialects/responses.ts";
 import { asRecord, asText } from "../core/json-read.ts";
-import { MAX_BODY_BYTES, readBody, type RequestFacts } from "./client-request.ts";
+import type { RequestFacts } from "./client-request.ts";
 import { followReply } from "./relay.ts";
+import { MAX_BODY_BYTES, type RequestBodies } from "./request-bodies.ts";
 import { presenceOf } from "./responses.ts";
 import { type AnswerShape, type Caller, CLIENT_CLOSED_REQUEST, refuseUnread } from "./serve.ts";
 import { plainShape, readJson, type TranslatedPorts } from "./translated.ts";
@@ -28,7 +29,7 @@ interface MediaCall {
 type Form = Awaited<ReturnType<Response["formData"]>>;
 
 export function createMediaRelay(ports: TranslatedPorts): MediaRelay {
-  const { serving, names } = ports;
+  const { serving, names, bodies } = ports;
 
   /** Reads the request with `read` and sends what it makes of it; what it throws is answered in OpenAI's shape. */
   async function relay(request: Request, caller: Caller, read: () => Promise<MediaCall>): Promise<Response> {
@@ -63,7 +64,9 @@ export function createMediaRelay(ports: TranslatedPorts): MediaRelay {
     image: (request, call, caller) =>
       relay(request, caller, async () => {
         const { body, ignored } =
-          call === "edits" ? await readEdit(request) : toImageRequest(await readJson(request), null);
+          call === "edits"
+            ? await readEdit(request, bodies)
+            : toImageRequest(await readJson(request, bodies), null);
         return {
           path: `/codex/images/${call}`,
           kind: "image",
@@ -75,7 +78,7 @@ export function createMediaRelay(ports: TranslatedPorts): MediaRelay {
       }),
     transcription: (request, caller) =>
       relay(request, caller, async () => {
-        const { form, ignored, plainText } = readTranscription(await readForm(request));
+        const { form, ignored, plainText } = readTranscription(await readForm(request, bodies));
         const sent = new Response(form);
         const shape = plainShape(ports, presenceOf(request.signal), ignored);
         return {
@@ -101,8 +104,8 @@ const NO_TURN: RequestFacts = {
   requestKind: "other",
 };
 
-async function readForm(request: Request): Promise<Form> {
-  const bytes = await readBody(request);
+async function readForm(request: Request, bodies: RequestBodies): Promise<Form> {
+  const bytes = await bodies.read(request);
   const contentType = request.headers.get("content-type") ?? "";
   try {
     return await new Response(bytes, { headers: { "content-type": contentType } }).formData();
@@ -112,13 +115,13 @@ async function readForm(request: Request): Promise<Form> {
 }
 
 /** OpenAI's SDKs send an edit as a form, with `image` or `image[]`; JSON with `images` is its newer form. */
-async function readEdit(request: Request): Promise<TranslatedImageRequest> {
+async function readEdit(request: Request, bodies: RequestBodies): Promise<TranslatedImageRequest> {
   if (request.headers.get("content-type")?.includes("json")) {
-    return toImageRequest(await readJson(request), "in_body");
+    return toImageRequest(await readJson(request, bodies), "in_body");
   }
   const fields: JsonObject = {};
   const images: string[] = [];
-  for (const [name, value] of (await readForm(request)).entries()) {
+  for (const [name, value] of (await readForm(request, bodies)).entries()) {
     if (typeof value === "string") fields[name] = formValue(name, value);
     else if (name === "image" || name === "image[]") images.push(await dataUrl(value));
     else fields[name] = value.name;

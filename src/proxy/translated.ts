@@ -18,6 +18,7 @@ import type { ClientPresence } from "./engine.ts";
 import type { HttpAttempt } from "./http-attempt.ts";
 import type { KeptResponses } from "./kept-responses.ts";
 import { relayReply } from "./relay.ts";
+import type { RequestBodies } from "./request-bodies.ts";
 import { presenceOf } from "./responses.ts";
 import {
   type AnswerShape,
@@ -40,6 +41,7 @@ import { collectTranslated, streamTranslated } from "./translated-reply.ts";
 
 export interface TranslatedPorts {
   serving: Serving;
+  bodies: RequestBodies;
   clock: Clock;
   drain: Drain;
   /** What upstream is told of clients that do not name themselves. */
@@ -136,7 +138,7 @@ async function translate(
   request: Request,
   { dialect, caller }: { dialect: Dialect; caller: Caller },
 ): Promise<{ translated: TranslatedRequest; onEvent: ((event: unknown) => void) | null }> {
-  const body = await readJson(request);
+  const body = await readJson(request, ports.bodies);
   const context = ports.requestContext();
   if (dialect.name !== "responses" || !isObject(body)) {
     return { translated: dialect.toResponsesRequest(body, context), onEvent: null };
@@ -186,9 +188,9 @@ export function plainShape(
   };
 }
 
-/** The whole body as JSON. Throws CodedError 400, 413 or 415. */
-export async function readJson(request: Request): Promise<unknown> {
-  const { plain } = await readJsonBody(request);
+/** The whole body as JSON. Throws as `readJsonBody` does. */
+export async function readJson(request: Request, bodies: RequestBodies): Promise<unknown> {
+  const { plain } = await readJsonBody(request, bodies);
   try {
     return JSON.parse(Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength).toString("utf8"));
   } catch {

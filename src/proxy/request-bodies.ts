@@ -1,0 +1,159 @@
+/** How the bodies of requests come in: each bounded in size and in time, and all that are held at once bounded together. */
+import { CodedError } from "../core/errors.ts";
+import type { Clock } from "../ports.ts";
+
+/** Upstream closes a WebSocket at 16 MiB and takes more over HTTP; nobody's conversation is larger than this. */
+export const MAX_BODY_BYTES = 128 * 1024 * 1024;
+
+/**
+ * Of all requests that have not been answered yet. A body is some 100 KB, and held until its reply begins: this is room for
+ * thousands at a time, and what a few clients with the largest bodies can take up of the memory.
+ */
+export const MAX_HELD_BODY_BYTES = 512 * 1024 * 1024;
+
+/** A body has this long, and longer the more of it has come: a slow line takes its time, a stalled one is let go. */
+export const BODY_GRACE_MS = 30_000;
+/** 16 KiB per second on the average, less than the slowest mobile networks send. */
+export const MIN_BODY_BYTES_PER_MS = 16.384;
+
+/** Up to here a body is read in one go, which is faster but shows no progress: its time is measured by its announced length. */
+const IN_ONE_GO_BYTES = 1024 * 1024;
+
+/** A request in flight gets its answer within seconds as a rule. */
+const BUSY_RETRY_SECONDS = 5;
+
+export interface RequestBodies {
+  /**
+   * The whole body, which counts as held until `release`: its announced length from now on, without one what has come so far.
+   * Throws CodedError 413 `payload_too_large`, 503 `server_busy` or 408 `request_timeout`.
+   */
+  read(request: Request): Promise<Uint8Array>;
+  /** The request has its answer, or came to nothing: its body is held no longer. */
+  release(request: Request): void;
+  heldBytes(): number;
+}
+
+export function createRequestBodies(clock: Clock): RequestBodies {
+  const heldBy = new Map<Request, number>();
+  let heldBytes = 0;
+
+  function hold(request: Request, bytes: number): void {
+    if (heldBytes + bytes > MAX_HELD_BODY_BYTES) throw busy();
+    heldBytes += bytes;
+    heldBy.set(request, (heldBy.get(request) ?? 0) + bytes);
+  }
+
+  async function inOneGo(request: Request, announced: number): Promise<Uint8Array> {
+    const { promise: tooLate, reject } = Promise.withResolvers<never>();
+    const deadline = createDeadline(clock, () => reject(tooSlow()));
+    deadline.came(announced);
+    try {
+      return await Promise.race([request.bytes(), tooLate]);
+    } finally {
+      deadline.stop();
+    }
+  }
+
+  /** Calls `take` with each piece as it comes. */
+  async function inPieces(request: Request, take: (piece: Uint8Array) => void): Promise<void> {
+    const reader = request.body?.getReader();
+    if (!reader) return;
+    let late = false;
+    const deadline = createDeadline(clock, () => {
+      late = true;
+      reader.cancel().catch(() => {});
+    });
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (late) throw tooSlow();
+        if (done) return;
+        deadline.came(value.byteLength);
+        take(value);
+      }
+    } finally {
+      deadline.stop();
+    }
+  }
+
+  return {
+    async read(request) {
+      const announced = announcedBytes(request);
+      if (announced === null) {
+        const pieces: Uint8Array[] = [];
+        let total = 0;
+        await inPieces(request, (piece) => {
+          total += piece.byteLength;
+          if (total > MAX_BODY_BYTES) throw tooLarge();
+          hold(request, piece.byteLength);
+          pieces.push(piece);
+        });
+        return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, total);
+      }
+      if (announced > MAX_BODY_BYTES) throw tooLarge();
+      hold(request, announced);
+      if (announced <= IN_ONE_GO_BYTES) return inOneGo(request, announced);
+      const whole = new Uint8Array(announced);
+      let total = 0;
+      await inPieces(request, (piece) => {
+        whole.set(piece, total);
+        total += piece.byteLength;
+      });
+      return whole.subarray(0, total);
+    },
+    release(request) {
+      const bytes = heldBy.get(request);
+      if (bytes === undefined) return;
+      heldBy.delete(request);
+      heldBytes -= bytes;
+    },
+    heldBytes: () => heldBytes,
+  };
+}
+
+/** null: only its end will tell. */
+function announcedBytes(request: Request): number | null {
+  const announced = Number(request.headers.get("content-length") ?? 0);
+  return announced > 0 && !request.headers.has("transfer-encoding") ? announced : null;
+}
+
+/** Calls `onLate` once the body is behind the slowest pace. */
+function createDeadline(clock: Clock, onLate: () => void) {
+  const startedAt = clock.monotonic();
+  let allowedMs = BODY_GRACE_MS;
+  let timer = clock.schedule(BODY_GRACE_MS, check);
+
+  function check(): void {
+    const leftMs = startedAt + allowedMs - clock.monotonic();
+    if (leftMs <= 0) onLate();
+    else timer = clock.schedule(leftMs, check);
+  }
+  return {
+    came: (bytes: number) => void (allowedMs += bytes / MIN_BODY_BYTES_PER_MS),
+    stop: () => timer.cancel(),
+  };
+}
+
+export function tooLarge(): CodedError {
+  return new CodedError(
+    "payload_too_large",
+    `codex-lb: the request is larger than ${MAX_BODY_BYTES / 1024 / 1024} MiB. Start a new conversation, or compact this one.`,
+    { status: 413 },
+  );
+}
+
+function busy(): CodedError {
+  return new CodedError(
+    "server_busy",
+    `codex-lb: the requests that wait for their answers hold ${MAX_HELD_BODY_BYTES / 1024 / 1024} MiB, all there is room for. Try again in ${BUSY_RETRY_SECONDS} s.`,
+    { status: 503, retryAfterSeconds: BUSY_RETRY_SECONDS },
+  );
+}
+
+function tooSlow(): CodedError {
+  return new CodedError(
+    "request_timeout",
+    `codex-lb: the request's body came too slowly: after ${BODY_GRACE_MS / 1000} s it must have come with 16 KiB per second. Check the connection, and send it again.`,
+    { status: 408 },
+  );
+}
