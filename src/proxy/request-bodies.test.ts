@@ -1,5 +1,6 @@
 /** Claims about bodies: what all of them together may take up, and how long one may take to come. */
 import { connect, type Socket } from "node:net";
+import { zstdCompressSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "bun:test";
 import { type Clock, systemClock } from "../ports.ts";
 import { createFakeClock } from "../testing/fake-clock.ts";
@@ -11,6 +12,7 @@ import {
   MAX_HELD_BODY_BYTES,
   MIN_BODY_BYTES_PER_MS,
 } from "./request-bodies.ts";
+import { readJson } from "./translated.ts";
 
 const MIB = 1024 * 1024;
 const FULL = MAX_HELD_BODY_BYTES / MAX_BODY_BYTES;
@@ -76,6 +78,20 @@ describe("all that is held at once", () => {
     expect(read.code).toBe("server_busy");
     bodies.release(chunked.request);
     expect(bodies.heldBytes()).toBe(MAX_HELD_BODY_BYTES - MIB);
+  });
+
+  test("a packed body that is unpacked for good counts as what it unpacks to", async () => {
+    const bodies = createRequestBodies(createFakeClock());
+    const packed = zstdCompressSync(JSON.stringify("x".repeat(2 * MIB)));
+    const headers = { "content-length": String(packed.byteLength), "content-encoding": "zstd" };
+    const ask = () => new Request("http://127.0.0.1/", { method: "POST", body: packed, headers });
+    const asked = ask();
+    expect(await readJson(asked, bodies)).toHaveLength(2 * MIB);
+    expect(bodies.heldBytes()).toBe(2 * MIB + 2);
+    bodies.release(asked);
+    for (let count = 1; count < FULL; count++) watched(bodies.read(slowRequest(MAX_BODY_BYTES).request));
+    watched(bodies.read(slowRequest(MAX_BODY_BYTES - MIB).request));
+    expect(readJson(ask(), bodies)).rejects.toMatchObject({ code: "server_busy" });
   });
 });
 

@@ -28,6 +28,8 @@ export interface RequestBodies {
    * Throws CodedError 413 `payload_too_large`, 503 `server_busy` or 408 `request_timeout`.
    */
   read(request: Request): Promise<Uint8Array>;
+  /** So much more is held for the request than was sent: it was packed. Throws CodedError 503 `server_busy`. */
+  hold(request: Request, bytes: number): void;
   /** The request has its answer, or came to nothing: its body is held no longer. */
   release(request: Request): void;
   heldBytes(): number;
@@ -101,6 +103,7 @@ export function createRequestBodies(clock: Clock): RequestBodies {
       });
       return whole.subarray(0, total);
     },
+    hold,
     release(request) {
       const bytes = heldBy.get(request);
       if (bytes === undefined) return;

@@ -124,6 +124,7 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
     let facts: RequestFacts;
     try {
       ({ body, plain } = await readJsonBody(request, ports.bodies));
+      ports.bodies.hold(request, plain === body ? 0 : plain.byteLength);
       facts = requestFacts(plain, (name) => request.headers.get(name));
     } catch (error) {
       return refuseUnread(serving, { request, caller, error }, (coded) =>

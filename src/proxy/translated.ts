@@ -190,7 +190,8 @@ export function plainShape(
 
 /** The whole body as JSON. Throws as `readJsonBody` does. */
 export async function readJson(request: Request, bodies: RequestBodies): Promise<unknown> {
-  const { plain } = await readJsonBody(request, bodies);
+  const { body, plain } = await readJsonBody(request, bodies);
+  bodies.hold(request, plain.byteLength - body.byteLength);
   try {
     return JSON.parse(Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength).toString("utf8"));
   } catch {
