@@ -32,8 +32,15 @@ export interface HttpAttemptRequest {
   client: ClientPresence;
   /** Look at the reply as a Responses event stream. */
   observe: boolean;
-  /** The client gets nothing before the end of the reply, so that a failure in its middle can still be mended. */
-  whole?: boolean;
+  /** Set: the client gets nothing before the end of the reply, so that a failure in its middle can still be mended. */
+  whole?: HeldSoFar | null;
+}
+
+/** What has come of a reply that is held to its end. */
+export interface HeldSoFar {
+  streamedBytes: number;
+  /** On the monotonic clock; null before. */
+  firstTokenAt: number | null;
 }
 
 /** A reply that is to be relayed: its head, what was already read of it, and the rest. */
@@ -160,7 +167,7 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
         isNoise: observer.isNoise,
         onEvent: observer.event,
       });
-      const failure = await hold(committed, observer, { timeout, whole: request.whole ?? false });
+      const failure = await hold(committed, observer, { timeout, whole: request.whole ?? null });
       if (failure) return failed({ ...failure, header: committed.header }, heldAnswer(committed), exchange);
     }
     return { kind: "committed", value: committed, connectMs: exchange.connectMs() };
@@ -173,7 +180,7 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
   async function hold(
     reply: CommittedReply,
     observer: ReplyObserver,
-    { timeout, whole }: { timeout: Timeout; whole: boolean },
+    { timeout, whole }: { timeout: Timeout; whole: HeldSoFar | null },
   ): Promise<Seen | null> {
     let heldBytes = 0;
     let begun = false;
@@ -199,6 +206,10 @@ export function createHttpAttempt(ports: HttpAttemptPorts): HttpAttempt {
         reply.held.push(bytes);
         heldBytes += bytes.byteLength;
         reply.scanner!.push(bytes);
+        if (whole) {
+          whole.streamedBytes = heldBytes;
+          if (observer.phase() !== "preamble") whole.firstTokenAt ??= clock.monotonic();
+        }
         if (!begun && heldBytes > 0 && !reply.scanner!.midEvent()) {
           begun = true;
           timeout.cancel();

@@ -191,6 +191,57 @@ describe("what upstream confirms no usage of", () => {
     },
   );
 
+  const whole: [path: string, body: object][] = [
+    ["/v1/responses", { model: "gpt-5.5", input: "x".repeat(4_000) }],
+    [
+      "/v1/chat/completions",
+      { model: "gpt-5.5", messages: [{ role: "user", content: "x".repeat(4_000) }], stream: false },
+    ],
+  ];
+
+  /** Asks for a whole reply that stops in its middle; resolves when its text has begun. */
+  async function askWhole(path: string, body: object, bearer: Record<string, string>) {
+    service.simulator.addFault({ moment: "after_text", act: { kind: "hang" } });
+    const fired = service.simulator.counters.faultsFired;
+    const leaving = new AbortController();
+    const init = { method: "POST", headers: bearer, body: JSON.stringify(body), signal: leaving.signal };
+    const reply = service.fetch(path, init).catch(() => null);
+    await until("its text has begun", () => service.simulator.counters.faultsFired > fired);
+    // What was written before is read before this is answered.
+    await service.adminJson("/api/api-keys/");
+    return { leaving, reply };
+  }
+
+  test.each(whole)("so is one of %s that leaves before its whole reply has come", async (path, body) => {
+    const { id, bearer } = await createKey(tokenLimit(1_000_000));
+    const { leaving } = await askWhole(path, body, bearer);
+    leaving.abort();
+    const entry = await lastEntryOf(id);
+    expect(entry).toMatchObject({ status: "cancelled", costEstimated: true, cachedInputTokens: 0 });
+    expect(entry.inputTokens).toBeWithin(1_000, 2_000);
+    expect(entry.outputTokens).toBeGreaterThan(5);
+    expect((await viewOf(id)).limits[0]!.currentValue).toBe(entry.tokens);
+  });
+
+  test("and one whose key is deleted meanwhile, but none whose reply has not begun", async () => {
+    const revoked = await createKey(tokenLimit(1_000_000));
+    const { reply } = await askWhole(...whole[0]!, revoked.bearer);
+    await service.admin(`/api/api-keys/${revoked.id}`, { method: "DELETE" });
+    expect((await reply)!.status).toBe(401);
+    expect((await lastEntryOf(revoked.id)).outputTokens).toBeGreaterThan(5);
+
+    const early = await createKey(tokenLimit(1_000_000));
+    service.simulator.addFault({ act: { kind: "hang" } });
+    const leaving = new AbortController();
+    const asked = askedUpstream().length;
+    const [path, body] = whole[0]!;
+    const init = { method: "POST", headers: early.bearer, body: JSON.stringify(body) };
+    void service.fetch(path, { ...init, signal: leaving.signal }).catch(() => null);
+    await untilUpstreamIsAsked(asked + 1);
+    leaving.abort();
+    expect(await lastEntryOf(early.id)).toMatchObject({ status: "cancelled", tokens: 0 });
+  });
+
   test("so is one that closes its WebSocket in mid-turn", async () => {
     const { id, bearer } = await createKey(tokenLimit(1_000_000));
     service.simulator.addScript({

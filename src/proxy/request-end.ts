@@ -1,8 +1,9 @@
 /** How a request ended, for its record: what each way of ending comes to as status, code and words of ours. */
-import type { RequestStatus } from "../core/record.ts";
+import type { RequestStatus, Transport } from "../core/record.ts";
 import type { Refusal } from "../core/refusal.ts";
-import { estimateTokenUsage } from "../core/usage-tokens.ts";
+import { estimateTokenUsage, type TokenUsage } from "../core/usage-tokens.ts";
 import type { Trace } from "./engine.ts";
+import type { HeldSoFar } from "./http-attempt.ts";
 import type { RequestEnd } from "./record.ts";
 import type { RelayEnd, RelayTimes } from "./relay.ts";
 import type { ObservedReply } from "./serve.ts";
@@ -41,9 +42,7 @@ export function relayEnd(
 ): RequestEnd {
   const base = endOf({
     endedAt: times.endedAt,
-    estimatedUsage: isChargedUnconfirmed(how, times)
-      ? estimateTokenUsage({ ...asked, streamedBytes: times.streamedBytes ?? 0 })
-      : null,
+    estimatedUsage: unconfirmedUsage(how, times, asked),
     firstTokenAt: times.firstTokenAt,
     upstreamStatusCode: reply.status,
     upstreamTransport: reply.transport,
@@ -79,12 +78,30 @@ export function relayEnd(
   }
 }
 
+/** The same for a reply that was held to be whole, when it ended before anything of it was handed on. */
+export function heldEnd(
+  how: "client_left" | "drained" | "revoked",
+  held: HeldSoFar,
+  { transport, asked }: { transport: Transport; asked: AskedFor },
+): Partial<RequestEnd> {
+  return {
+    estimatedUsage: unconfirmedUsage(how, held, asked),
+    firstTokenAt: held.firstTokenAt,
+    upstreamTransport: transport,
+  };
+}
+
 /**
  * Upstream tells the usage at the end only. Whoever leaves before has had the output so far, and a limit that counted nothing for
  * it would hold for nobody who leaves in time. What upstream or we broke off is not charged.
  */
-function isChargedUnconfirmed(how: RelayEnd, { firstTokenAt }: RelayTimes): boolean {
-  return firstTokenAt !== null && (how === "client_left" || how === "revoked");
+function unconfirmedUsage(
+  how: RelayEnd,
+  { firstTokenAt, streamedBytes = 0 }: Pick<RelayTimes, "firstTokenAt" | "streamedBytes">,
+  asked: AskedFor,
+): TokenUsage | null {
+  if (firstTokenAt === null || (how !== "client_left" && how !== "revoked")) return null;
+  return estimateTokenUsage({ ...asked, streamedBytes });
 }
 
 /** Milliseconds per stage up to the moment the reply's head is sent (W3C Server-Timing). */

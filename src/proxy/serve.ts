@@ -16,11 +16,11 @@ import { plainBody, type RequestFacts } from "./client-request.ts";
 import { laneOf } from "./api-key-lane.ts";
 import type { Drain } from "./drain.ts";
 import type { AttemptContext, Attempted, ClientPresence, Engine, Trace, UpstreamAnswer } from "./engine.ts";
-import type { CommittedReply, HttpAttempt } from "./http-attempt.ts";
+import type { CommittedReply, HeldSoFar, HttpAttempt } from "./http-attempt.ts";
 import { grant, presentUntil, whileKeyLives } from "./key-grant.ts";
 import { type RequestEnd, type RequestOrigin, requestRecord } from "./record.ts";
 import type { RelayEnd, RelayTimes } from "./relay.ts";
-import { endOf, refusedEnd, relayEnd, serverTiming } from "./request-end.ts";
+import { type AskedFor, endOf, heldEnd, refusedEnd, relayEnd, serverTiming } from "./request-end.ts";
 
 /** Who sent a request, as the door established it. */
 export interface Caller {
@@ -74,6 +74,8 @@ export interface Ask {
   upstreamTransport: Transport;
   /** A turn that every kind of upstream can take, and whose usage will be known. */
   isTurn: boolean;
+  /** What had come of a reply that was to be whole when its client left. */
+  held?: HeldSoFar | null;
 }
 
 /** What must be known of a reply, whatever carries it. */
@@ -252,7 +254,12 @@ export function createServing(ports: ServePorts): Serving {
     headers["server-timing"] = serverTiming(trace, clock.monotonic() - origin.receivedAt);
     switch (routed.kind) {
       case "left":
-        return turnedAway(ask, headers, { refusal: null, trace, account: routed.account });
+        return turnedAway(ask, headers, {
+          refusal: null,
+          trace,
+          account: routed.account,
+          held: ask.held ? endOfHeld(ask, ask.held, trace) : undefined,
+        });
       case "refused":
         return turnedAway(ask, headers, routed);
       case "answer": {
@@ -293,7 +300,7 @@ export function createServing(ports: ServePorts): Serving {
         isOver = true;
         lease.release();
         noteReplyEnd(account, reply, ask);
-        const asked = { bodyBytes: ask.bodyBytes, continued: trace.affinity.kind === "keep" };
+        const asked = askedFor(ask, trace);
         finish(ask.caller, ask.facts, {
           trace,
           account,
@@ -333,9 +340,13 @@ export function createServing(ports: ServePorts): Serving {
       isTurn: observe,
     };
     try {
-      return await route(ask, (context) =>
-        (request.attempt ?? attempt)({ method, path, client, observe, whole, ...form(context) }, context),
-      );
+      return await route(ask, async (context) => {
+        ask.held = whole ? { streamedBytes: 0, firstTokenAt: null } : null;
+        const asked = { method, path, client, observe, whole: ask.held, ...form(context) };
+        const attempted = await (request.attempt ?? attempt)(asked, context);
+        if (!client.left()) ask.held = null;
+        return attempted;
+      });
     } finally {
       client.done();
     }
@@ -345,14 +356,19 @@ export function createServing(ports: ServePorts): Serving {
   function turnedAway(
     { caller, facts, client }: Pick<Ask, "caller" | "facts" | "client">,
     headers: ReplyHeaders,
-    why: { refusal: Refusal | null; trace: Trace | null; account: PooledAccount | null },
+    why: {
+      refusal: Refusal | null;
+      trace: Trace | null;
+      account: PooledAccount | null;
+      held?: Partial<RequestEnd>;
+    },
   ): { kind: "left" } | { kind: "refused"; refusal: Refusal; headers: ReplyHeaders } {
     const { trace, account } = why;
     const refusal = client.revoked?.() ?? (client.left() ? null : why.refusal);
     const fields = refusal
       ? refusedEnd(refusal)
       : ({ status: "cancelled", errorCode: "client_left" } as const);
-    const end = endOf({ ...fields, endedAt: clock.monotonic() });
+    const end = endOf({ ...fields, ...why.held, endedAt: clock.monotonic() });
     finish(caller, facts, { trace, account, reply: null, end });
     return refusal ? { kind: "refused", refusal, headers } : { kind: "left" };
   }
@@ -390,6 +406,16 @@ export function createServing(ports: ServePorts): Serving {
       }
     }
   }
+}
+
+function endOfHeld(ask: Ask, held: HeldSoFar, trace: Trace): Partial<RequestEnd> {
+  const told = ask.client.revoked?.() ?? null;
+  const how = told === null ? "client_left" : told === SHUTTING_DOWN ? "drained" : "revoked";
+  return heldEnd(how, held, { transport: ask.upstreamTransport, asked: askedFor(ask, trace) });
+}
+
+function askedFor({ bodyBytes }: Ask, { affinity }: Trace): AskedFor {
+  return { bodyBytes, continued: affinity.kind === "keep" };
 }
 
 /** The request as the key lets it be made, or why it does not. */
