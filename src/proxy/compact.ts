@@ -3,7 +3,8 @@
  * today's form (a turn that ends in `compaction_trigger`), whose outcome is answered in the old shape.
  */
 import { asList, asRecord, asText, type JsonRecord } from "../core/json-read.ts";
-import { createSseScanner, eventData } from "../core/sse.ts";
+import { createReplyObserver } from "../core/reply-observer.ts";
+import { createSseScanner, eventData, MAX_OBSERVED_EVENT_BYTES } from "../core/sse.ts";
 import type { Attempted } from "./engine.ts";
 import type { CommittedReply, HttpAttempt, HttpAttemptRequest } from "./http-attempt.ts";
 import { brokenOff, followReply, type RelayOptions } from "./relay.ts";
@@ -53,6 +54,34 @@ function asTurn(plain: Uint8Array): Uint8Array {
       stream: true,
     }),
   );
+}
+
+/** Has the usage that the old path's JSON names at its end observed, from a copy, as if it were the event that ends a stream. */
+export function observeUsage(reply: CommittedReply): void {
+  const { read } = reply;
+  const copy: Uint8Array[] = [];
+  let copiedBytes = 0;
+
+  function took(bytes: Uint8Array | null): Uint8Array | null {
+    if (bytes === null) end();
+    else if ((copiedBytes += bytes.byteLength) <= MAX_OBSERVED_EVENT_BYTES) copy.push(bytes);
+    else copy.length = 0;
+    return bytes;
+  }
+
+  function end(): void {
+    if (copiedBytes > MAX_OBSERVED_EVENT_BYTES) return;
+    const response = parse(Buffer.concat(copy.splice(0)).toString("utf8"));
+    if (response === null) return;
+    const observer = createReplyObserver();
+    observer.json("response.completed", JSON.stringify({ response: { ...response, output: [] } }));
+    reply.observer = observer;
+  }
+
+  reply.read = () => {
+    const bytes = read();
+    return bytes instanceof Promise ? bytes.then(took) : took(bytes);
+  };
 }
 
 /** Collects the turn's reply into the old shape: what the user said, and the compaction. */

@@ -302,21 +302,35 @@ describe("compaction of clients before 0.15x", () => {
     tools: [],
     parallel_tool_calls: false,
   };
-  for (const compactEndpoint of ["served", "gone"] as const) {
-    test(`answered in the old shape where upstream's own path is ${compactEndpoint}`, async () => {
+  const cases = (["/backend-api/codex/responses/compact", "/v1/responses/compact"] as const).flatMap((path) =>
+    (["served", "gone"] as const).map((compactEndpoint) => [path, compactEndpoint] as const),
+  );
+  for (const [path, compactEndpoint] of cases) {
+    test(`${path}: answered in the old shape, and counted, where upstream's own path is ${compactEndpoint}`, async () => {
       const service = await start({ simulator: { compactEndpoint } });
-      const reply = await service.fetch("/backend-api/codex/responses/compact", {
+      const reply = await service.fetch(path, {
         method: "POST",
         headers: { "content-type": "application/json", ...CALL },
         body: JSON.stringify(body),
       });
       expect(reply.status).toBe(200);
-      const { output } = (await reply.json()) as { output: { type: string; role?: string }[] };
+      const { output, usage } = (await reply.json()) as {
+        output: { type: string; role?: string }[];
+        usage: Record<string, number>;
+      };
       expect(output.map(({ type, role }) => role ?? type)).toEqual(["user", "compaction"]);
       const requests = await rowsOf(service, 1);
       expect(requests.map(({ status, requestKind }) => [status, requestKind])).toEqual([
         ["ok", "compaction"],
       ]);
+      expect(usage.input_tokens).toBeGreaterThan(0);
+      expect(requests[0]).toMatchObject({
+        model: "gpt-5.5",
+        inputTokens: usage.input_tokens,
+        outputTokens: usage.output_tokens,
+        costEstimated: false,
+      });
+      expect(requests[0]!.costUsd).toBeGreaterThan(0);
     });
   }
 });

@@ -8,7 +8,7 @@ import type { Clock } from "../ports.ts";
 import { TransportError } from "../upstream/transport-error.ts";
 import { errorResponse } from "./answers.ts";
 import { readJsonBody, type RequestFacts, requestFacts } from "./client-request.ts";
-import { compactedReply, createCompactAttempt } from "./compact.ts";
+import { compactedReply, createCompactAttempt, observeUsage } from "./compact.ts";
 import type { Drain } from "./drain.ts";
 import type { ClientPresence } from "./engine.ts";
 import type { CommittedReply, HttpAttempt } from "./http-attempt.ts";
@@ -150,7 +150,10 @@ export function createSideCalls(ports: SideCallPorts): SideCalls {
   /** The old path's reply as it came; the new form's, an event stream, collected. */
   function collecting(shape: AnswerShape, plain: Uint8Array, client: ClientPresence): AnswerShape["reply"] {
     return async (reply, headers, onEnd) => {
-      if (!reply.observer) return shape.reply(reply, headers, onEnd);
+      if (!reply.observer) {
+        observeUsage(reply);
+        return shape.reply(reply, headers, onEnd);
+      }
       const { status, body } = await compactedReply(reply, plain, { client, clock, drain, onEnd });
       return Response.json(body, { status, headers });
     };

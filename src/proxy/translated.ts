@@ -13,7 +13,7 @@ import type { ReplyHeaders } from "./answers.ts";
 import { readJsonBody, type RequestFacts } from "./client-request.ts";
 import type { ClientView } from "./client-view.ts";
 import type { Drain } from "./drain.ts";
-import { compactedReply, createCompactAttempt } from "./compact.ts";
+import { compactedReply, createCompactAttempt, observeUsage } from "./compact.ts";
 import type { ClientPresence } from "./engine.ts";
 import type { HttpAttempt } from "./http-attempt.ts";
 import type { KeptResponses } from "./kept-responses.ts";
@@ -111,7 +111,10 @@ export function createCompactRelay(
       shape: {
         ...plain,
         async reply(reply, headers, onEnd) {
-          if (!reply.observer) return plain.reply(reply, headers, onEnd);
+          if (!reply.observer) {
+            observeUsage(reply);
+            return plain.reply(reply, headers, onEnd);
+          }
           const { clock, drain } = ports;
           const { status, body } = await compactedReply(reply, upstream.body, {
             client,
