@@ -73,6 +73,10 @@ export function createRequestBodies(clock: Clock): RequestBodies {
         deadline.came(value.byteLength);
         take(value);
       }
+    } catch (error) {
+      // The rest may still come; nobody is to keep it.
+      reader.cancel().catch(() => {});
+      throw error;
     } finally {
       deadline.stop();
     }
