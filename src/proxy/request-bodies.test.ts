@@ -11,6 +11,7 @@ import {
   MAX_BODY_BYTES,
   MAX_HELD_BODY_BYTES,
   MIN_BODY_BYTES_PER_MS,
+  WATCH_EVERY_MS,
 } from "./request-bodies.ts";
 import { readJson } from "./translated.ts";
 
@@ -108,9 +109,10 @@ describe("a body that does not come", () => {
     clock.advance(dueMs - 1);
     await settled();
     expect(read.code).toBeNull();
-    clock.advance(2);
+    clock.advance(1 + WATCH_EVERY_MS);
     await settled();
     expect(read.code).toBe("request_timeout");
+    clock.advance(WATCH_EVERY_MS);
     expect(clock.pendingTimers()).toBe(0);
   });
 
@@ -123,7 +125,7 @@ describe("a body that does not come", () => {
     clock.advance(BODY_GRACE_MS + (2 * MIB) / MIN_BODY_BYTES_PER_MS - 1);
     await settled();
     expect(read.code).toBeNull();
-    clock.advance(2);
+    clock.advance(1 + WATCH_EVERY_MS);
     await settled();
     expect(read.code).toBe("request_timeout");
   });
@@ -141,6 +143,7 @@ describe("a body that does not come", () => {
     slow.end();
     await settled();
     expect(read).toEqual({ bytes: 10 * MIB, code: null });
+    clock.advance(WATCH_EVERY_MS);
     expect(clock.pendingTimers()).toBe(0);
   });
 });

@@ -16,6 +16,9 @@ export const BODY_GRACE_MS = 30_000;
 /** 16 KiB per second on the average, less than the slowest mobile networks send. */
 export const MIN_BODY_BYTES_PER_MS = 16.384;
 
+/** So much later it may be noticed. */
+export const WATCH_EVERY_MS = 1_000;
+
 /** Up to here a body is read in one go, which is faster but shows no progress: its time is measured by its announced length. */
 const IN_ONE_GO_BYTES = 1024 * 1024;
 
@@ -45,15 +48,36 @@ export function createRequestBodies(clock: Clock): RequestBodies {
     heldBy.set(request, (heldBy.get(request) ?? 0) + bytes);
   }
 
-  async function inOneGo(request: Request, announced: number): Promise<Uint8Array> {
-    const { promise: tooLate, reject } = Promise.withResolvers<never>();
-    const deadline = createDeadline(clock, () => reject(tooSlow()));
-    deadline.came(announced);
-    try {
-      return await Promise.race([request.bytes(), tooLate]);
-    } finally {
-      deadline.stop();
-    }
+  /** Bodies on their way in, each with the time by which it is late. One timer looks after all: there are many, and few are late. */
+  const coming = new Set<Coming>();
+  let watching = false;
+
+  function expect(onLate: () => void): Coming {
+    const body = { lateAt: clock.monotonic() + BODY_GRACE_MS, onLate };
+    coming.add(body);
+    if (!watching) watch();
+    return body;
+  }
+
+  function watch(): void {
+    watching = true;
+    clock.schedule(WATCH_EVERY_MS, () => {
+      const now = clock.monotonic();
+      for (const body of coming) {
+        if (body.lateAt <= now && coming.delete(body)) body.onLate();
+      }
+      if (coming.size > 0) watch();
+      else watching = false;
+    });
+  }
+
+  function inOneGo(request: Request, announced: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const body = expect(() => reject(tooSlow()));
+      came(body, announced);
+      const ended = () => coming.delete(body);
+      request.bytes().then(resolve, reject).finally(ended);
+    });
   }
 
   /** Calls `take` with each piece as it comes. */
@@ -61,7 +85,7 @@ export function createRequestBodies(clock: Clock): RequestBodies {
     const reader = request.body?.getReader();
     if (!reader) return;
     let late = false;
-    const deadline = createDeadline(clock, () => {
+    const body = expect(() => {
       late = true;
       reader.cancel().catch(() => {});
     });
@@ -70,7 +94,7 @@ export function createRequestBodies(clock: Clock): RequestBodies {
         const { done, value } = await reader.read();
         if (late) throw tooSlow();
         if (done) return;
-        deadline.came(value.byteLength);
+        came(body, value.byteLength);
         take(value);
       }
     } catch (error) {
@@ -78,7 +102,7 @@ export function createRequestBodies(clock: Clock): RequestBodies {
       reader.cancel().catch(() => {});
       throw error;
     } finally {
-      deadline.stop();
+      coming.delete(body);
     }
   }
 
@@ -124,21 +148,15 @@ function announcedBytes(request: Request): number | null {
   return announced > 0 && !request.headers.has("transfer-encoding") ? announced : null;
 }
 
-/** Calls `onLate` once the body is behind the slowest pace. */
-function createDeadline(clock: Clock, onLate: () => void) {
-  const startedAt = clock.monotonic();
-  let allowedMs = BODY_GRACE_MS;
-  let timer = clock.schedule(BODY_GRACE_MS, check);
+interface Coming {
+  /** On the monotonic clock. */
+  lateAt: number;
+  onLate(): void;
+}
 
-  function check(): void {
-    const leftMs = startedAt + allowedMs - clock.monotonic();
-    if (leftMs <= 0) onLate();
-    else timer = clock.schedule(leftMs, check);
-  }
-  return {
-    came: (bytes: number) => void (allowedMs += bytes / MIN_BODY_BYTES_PER_MS),
-    stop: () => timer.cancel(),
-  };
+/** So much more has come, or is announced to. */
+function came(body: Coming, bytes: number): void {
+  body.lateAt += bytes / MIN_BODY_BYTES_PER_MS;
 }
 
 export function tooLarge(): CodedError {

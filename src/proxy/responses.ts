@@ -80,14 +80,17 @@ export function verbatim(
   };
 }
 
-function withOurs(replyHeaders: [string, string][], ours: ReplyHeaders): Headers {
-  const headers = new Headers(replyHeaders);
-  for (const [name, value] of Object.entries(ours)) headers.set(name, value);
+function withOurs(replyHeaders: [string, string][], ours: ReplyHeaders): [string, string][] {
+  const headers = replyHeaders.filter(([name]) => ours[name] === undefined);
+  for (const name in ours) headers.push([name, ours[name]!]);
   return headers;
 }
 
 /** The client's side of a request, from the signal that Bun aborts when the connection closes. */
 export function presenceOf(signal: AbortSignal): ClientPresence {
+  /** Ours, behind one listener of the signal's: its own cost more to add and to remove. */
+  const callbacks = new Set<() => void>();
+  let listening = false;
   return {
     left: () => signal.aborted,
     onLeave(callback) {
@@ -95,8 +98,12 @@ export function presenceOf(signal: AbortSignal): ClientPresence {
         callback();
         return () => {};
       }
-      signal.addEventListener("abort", callback, { once: true });
-      return () => signal.removeEventListener("abort", callback);
+      if (!listening) {
+        listening = true;
+        signal.addEventListener("abort", () => callbacks.forEach((leave) => leave()), { once: true });
+      }
+      callbacks.add(callback);
+      return () => void callbacks.delete(callback);
     },
   };
 }
