@@ -106,6 +106,7 @@ export async function createRuntime(
   const writer = createThreadWriter({
     threadUrl: new URL("./writer-thread.ts", import.meta.url),
     databasePath: store.databasePath,
+    onWritten: store.requests.writtenElsewhere,
   });
   const writes = createWriteBehind({ writer, clock, log });
   const backups = createBackups(store);

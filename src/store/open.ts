@@ -10,6 +10,7 @@ import { type AffinityStore, createAffinityStore } from "./affinity.ts";
 import { type ApiKeyStore, createApiKeyStore } from "./api-keys.ts";
 import { type AuditStore, createAuditStore } from "./audit.ts";
 import { backUp } from "./backup.ts";
+import { createClosedHours } from "./closed-hours.ts";
 import { type Connection, openConnection, unwritable } from "./connection.ts";
 import { createDashboardAuthStore, type DashboardAuthStore } from "./dashboard-auth.ts";
 import { createLedgerStore, type LedgerStore } from "./ledger.ts";
@@ -80,7 +81,7 @@ export function openStore({ dataDir, keyFile, clock, log, busyTimeoutMs }: Store
   try {
     connection = openConnection(Sqlite, { path: databasePath, busyTimeoutMs });
     const box = openSecretBox(connection, keyFile ?? join(dataDir, "encryption.key"));
-    return assembleStore({ connection, box, lock, dataDir, databasePath });
+    return assembleStore({ connection, box, lock, dataDir, databasePath, clock });
   } catch (error) {
     connection?.client.close();
     lock.release();
@@ -143,7 +144,11 @@ export function openWriteTarget(databasePath: string): WriteTarget & { close(): 
   const connection = openConnection(loadSqlite(), { path: databasePath });
   return {
     transaction: connection.transaction,
-    requests: createRequestStore(connection, createLedgerStore(connection)),
+    requests: createRequestStore(connection, {
+      ledger: createLedgerStore(connection),
+      // Nothing is read here; who sent the rows tells who reads.
+      closedHours: { changed() {} },
+    }),
     windows: createWindowStore(connection),
     affinity: createAffinityStore(connection),
     apiKeys: createApiKeyStore(connection),
@@ -158,18 +163,20 @@ function assembleStore(parts: {
   lock: DataDirLock;
   dataDir: string;
   databasePath: string;
+  clock: Clock;
 }): Store {
-  const { connection, box, lock, dataDir, databasePath } = parts;
+  const { connection, box, lock, dataDir, databasePath, clock } = parts;
   const { client, transaction } = connection;
   const ledger = createLedgerStore(connection);
+  const closedHours = createClosedHours({ clock });
   return {
     accounts: createAccountStore(connection, box),
     windows: createWindowStore(connection),
     models: createModelStore(connection),
     affinity: createAffinityStore(connection),
-    requests: createRequestStore(connection, ledger),
+    requests: createRequestStore(connection, { ledger, closedHours }),
     requestLog: createRequestLog(connection),
-    rollups: createRollupStore(connection),
+    rollups: createRollupStore(connection, closedHours),
     apiKeys: createApiKeyStore(connection),
     ledger,
     settings: createSettingsStore(connection),

@@ -7,7 +7,7 @@ import {
   testKey,
   testRecord,
 } from "../testing/temporary-store.ts";
-import { HOUR_MS } from "./requests.ts";
+import { HOUR_MS } from "./closed-hours.ts";
 
 const START_MS = Date.UTC(2026, 0, 1);
 

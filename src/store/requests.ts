@@ -2,11 +2,10 @@
 import { getTableColumns, getTableName } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import type { RequestRecord } from "../core/record.ts";
+import { type ClosedHours, HOUR_MS, hourOf } from "./closed-hours.ts";
 import type { Connection } from "./connection.ts";
 import type { LedgerStore } from "./ledger.ts";
 import { errorRollups, requestRollups, requests } from "./schema.ts";
-
-export const HOUR_MS = 3_600_000;
 
 /** Stands for "no account", "no key" or "no model" in a roll-up. */
 export const NONE = "";
@@ -17,7 +16,11 @@ type ErrorRollupRow = typeof errorRollups.$inferSelect;
 
 export type RequestStore = ReturnType<typeof createRequestStore>;
 
-export function createRequestStore({ client, transaction }: Connection, ledger: LedgerStore) {
+/** `closedHours`: told of every change, those that another connection makes too if `writtenElsewhere` is called for them. */
+export function createRequestStore(
+  { client, transaction }: Connection,
+  { ledger, closedHours }: { ledger: LedgerStore; closedHours: Pick<ClosedHours, "changed"> },
+) {
   const insertRequest = prepareInsert<RequestRecord>(client, requests, { omit: ["id"] });
   const addToRollup = prepareInsert<RollupRow>(client, requestRollups, {
     addOn: ["level", "hourMs", "accountId", "apiKeyId", "model"],
@@ -30,6 +33,11 @@ export function createRequestStore({ client, transaction }: Connection, ledger: 
       (SELECT id FROM requests WHERE requested_at_ms < ? ORDER BY requested_at_ms, id LIMIT ?)`);
   const pruneRollups = client.prepare("DELETE FROM request_rollups WHERE hour_ms < ?");
   const pruneErrors = client.prepare("DELETE FROM error_rollups WHERE hour_ms < ?");
+
+  function sumsChanged(records: readonly RequestRecord[]): void {
+    for (const fromMs of new Set(records.map(({ requestedAtMs }) => hourOf(requestedAtMs))))
+      closedHours.changed({ fromMs, untilMs: fromMs + HOUR_MS });
+  }
 
   return {
     /** All of them or, when it throws, none. The sums are added up first: many requests of an hour share theirs. */
@@ -75,7 +83,11 @@ export function createRequestStore({ client, transaction }: Connection, ledger: 
         for (const row of errors.values()) addToErrors(row);
         for (const { apiKeyId, hourMs, micros } of charges.values()) ledger.charge(apiKeyId, hourMs, micros);
       });
+      sumsChanged(records);
     },
+
+    /** These were, or may have been, inserted through another connection. */
+    writtenElsewhere: sumsChanged,
 
     /** Deletes at most `limit` rows asked before `beforeMs`, oldest first; how many it were. Roll-ups stay. */
     prune: (beforeMs: number, limit: number): number => prune.run(beforeMs, limit).changes,
@@ -86,6 +98,7 @@ export function createRequestStore({ client, transaction }: Connection, ledger: 
         pruneRollups.run(beforeMs);
         pruneErrors.run(beforeMs);
       });
+      closedHours.changed({ fromMs: 0, untilMs: beforeMs });
     },
   };
 }
@@ -110,7 +123,7 @@ function rollupOf(record: RequestRecord): RollupRow {
   const { status, latencyFirstTokenMs } = record;
   return {
     level: "detail",
-    hourMs: record.requestedAtMs - (record.requestedAtMs % HOUR_MS),
+    hourMs: hourOf(record.requestedAtMs),
     accountId: record.accountId ?? NONE,
     apiKeyId: record.apiKeyId ?? NONE,
     model: record.model ?? NONE,

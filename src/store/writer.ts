@@ -1,4 +1,5 @@
 /** Who writes the batches: this thread, or a thread of its own, so that no stream waits while the disk does. */
+import type { RequestRecord } from "../core/record.ts";
 import { applyBatch, type Batch, type BatchResult, type WriteTarget } from "./writes.ts";
 
 export interface Writer {
@@ -31,14 +32,15 @@ export type FromThread = { kind: "written"; sequence: number; result: BatchResul
 /** A disk that takes longer than this to take a batch is as good as gone. */
 const FINISH_LIMIT_MS = 5_000;
 
-/** `threadUrl`: the module `writer-thread.ts` where this program can load it from. */
-export function createThreadWriter({
-  threadUrl,
-  databasePath,
-}: {
+export interface ThreadWriterOptions {
+  /** The module `writer-thread.ts` where this program can load it from. */
   threadUrl: URL;
   databasePath: string;
-}): Writer {
+  /** After every batch, failed ones too: a thread that died may have written its last one. */
+  onWritten(records: readonly RequestRecord[]): void;
+}
+
+export function createThreadWriter({ threadUrl, databasePath, onWritten }: ThreadWriterOptions): Writer {
   const shared = new SharedArrayBuffer(STATE.words * Int32Array.BYTES_PER_ELEMENT);
   const state = new Int32Array(shared);
   let thread: Worker | null = null;
@@ -76,7 +78,13 @@ export function createThreadWriter({
   return {
     write(batch, done) {
       thread ??= start();
-      underWay = { sequence: ++sequence, done };
+      underWay = {
+        sequence: ++sequence,
+        done(result) {
+          onWritten(batch.records);
+          done(result);
+        },
+      };
       post(thread, { kind: "write", sequence, batch: JSON.stringify(batch) });
     },
     finish() {
