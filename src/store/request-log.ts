@@ -2,7 +2,7 @@
  * Reads the request log in pages. A page is a merge of index ranges ("arms"), each already in the order of time, so that
  * no filter sorts or scans the log; the arms are made from the most selective filter, the others are checked row by row.
  */
-import { desc, inArray } from "drizzle-orm";
+import { desc, sql } from "drizzle-orm";
 import type { RequestStatus } from "../core/record.ts";
 import { REQUEST_STATUSES } from "../core/record.ts";
 import type { Connection } from "./connection.ts";
@@ -64,6 +64,14 @@ export function createRequestLog({ client, orm }: Connection) {
       .prepare(sql)
       .all(...parameters)
       .map((row) => (row as { value: string }).value);
+
+  /** Prepared once: with a parameter per row, and built for every page, it took a quarter longer. */
+  const rowsOf = orm
+    .select()
+    .from(requests)
+    .where(sql`${requests.id} IN (SELECT value FROM json_each(${sql.placeholder("ids")}))`)
+    .orderBy(desc(requests.requestedAtMs), desc(requests.id))
+    .prepare();
 
   /** Distinct values of an indexed column, by jumping from one to the next. */
   function distinct(column: "account_id" | "api_key_id" | "error_code" | "model"): string[] {
@@ -168,8 +176,8 @@ export function createRequestLog({ client, orm }: Connection) {
   function probe(arms: Arm[], range: Condition): number {
     const query = arms.length > 0 && merge(arms, range);
     if (!query) return 0;
-    const sql = `SELECT count(*) AS value FROM (${query.sql} LIMIT ${PROBE_ROWS})`;
-    return (client.prepare(sql).get(...query.values) as { value: number }).value;
+    const counted = `SELECT count(*) AS value FROM (${query.sql} LIMIT ${PROBE_ROWS})`;
+    return (client.prepare(counted).get(...query.values) as { value: number }).value;
   }
 
   return {
@@ -181,12 +189,7 @@ export function createRequestLog({ client, orm }: Connection) {
         .prepare(`${query.sql} LIMIT ? OFFSET ?`)
         .all(...query.values, at.limit + 1, at.offset ?? 0)
         .map((row) => (row as { id: number }).id);
-      const rows = orm
-        .select()
-        .from(requests)
-        .where(inArray(requests.id, ids.slice(0, at.limit)))
-        .orderBy(desc(requests.requestedAtMs), desc(requests.id))
-        .all();
+      const rows = rowsOf.all({ ids: JSON.stringify(ids.slice(0, at.limit)) });
       const last = ids.length > at.limit ? rows.at(-1) : undefined;
       return { rows, nextCursor: last ? { requestedAtMs: last.requestedAtMs, id: last.id } : null };
     },
@@ -200,10 +203,10 @@ export function createRequestLog({ client, orm }: Connection) {
       if (!plan) return { rows: 0, isAll: true };
       const found = merge(plan.driver, plan.range);
       const rest = plan.others.reduce(both, ANY);
-      const sql = `
+      const counted = `
         SELECT count(*) AS seen, coalesce(sum(${rest.where}), 0) AS rows
         FROM (SELECT id FROM (${found.sql} LIMIT ?)) ${plan.others.length > 0 ? "JOIN requests USING (id)" : ""}`;
-      const { seen, rows } = client.prepare(sql).get(...rest.values, ...found.values, visited) as {
+      const { seen, rows } = client.prepare(counted).get(...rest.values, ...found.values, visited) as {
         seen: number;
         rows: number;
       };
