@@ -9,39 +9,46 @@ const PAGES: [name: string, path: string, goalMs: number][] = [
   ["report of 30 days", "/api/reports", 150],
 ];
 
+/** Between two rounds of all four pages: one dashboard, whose owner opens one page after another and stops to look. */
+const PAUSE_MS = 1_000;
+
 export const historyScenario: Scenario = {
   name: "history",
-  what: "a log of 1,000,000 rows: overview, log pages, report, while 8 connections send requests",
+  what: "a log of 1,000,000 rows: overview, log pages and report once a second, while 8 connections send requests",
   targets: ["direct", "codex-lb"],
   rows: { full: 1_000_000, quick: 100_000 },
   async run({ bench, quick }) {
     await bench.canned(REPLY);
     const target = bench.target("codex-lb");
-    const load = { connections: 8, seconds: quick ? 3 : 10, payload: responsesPayload(14_000) };
+    const load = { connections: 8, payload: responsesPayload(14_000) };
+    const alone = { ...load, seconds: quick ? 3 : 10 };
+    // Long enough for a p99 over all rounds.
+    const together = { ...load, seconds: quick ? 10 : 30 };
     const figures: Figure[] = [];
     let failures = 0;
-    await throughput(target, load);
-    const alone: number[] = [];
-    const beside: number[] = [];
     const times = new Map<string, number[]>(PAGES.map(([name]) => [name, []]));
-    for (let round = 0; round < (quick ? 2 : 4); round++) {
-      const first = await throughput(target, load);
-      alone.push(first.requestsPerSecond);
+    async function ask(name: string, path: string): Promise<void> {
+      const started = performance.now();
+      await bench.service().adminJson(path);
+      times.get(name)!.push(performance.now() - started);
+    }
+    await throughput(target, alone);
+    for (const [name, path] of PAGES) await ask(name, path);
+    // Just started, with nothing kept and nothing compiled: a figure of its own, and none of the others.
+    const first = [...times.values()].map((asked) => asked.pop()!).reduce((sum, ms) => sum + ms);
+    const kept: number[] = [];
+    for (let round = 0; round < (quick ? 2 : 5); round++) {
+      const before = await throughput(target, alone);
       let running = true;
-      const second = throughput(target, load).finally(() => (running = false));
+      const meanwhile = throughput(target, together).finally(() => (running = false));
       const isRunning = () => running;
       while (isRunning()) {
-        for (const [name, path] of PAGES) {
-          const started = performance.now();
-          await bench.service().adminJson(path);
-          times.get(name)!.push(performance.now() - started);
-        }
-        // People look at pages; they do not hammer them.
-        await Bun.sleep(100);
+        for (const [name, path] of PAGES) await ask(name, path);
+        await Bun.sleep(PAUSE_MS);
       }
-      const result = await second;
-      beside.push(result.requestsPerSecond);
-      failures += first.failures + result.failures;
+      const beside = await meanwhile;
+      kept.push(beside.requestsPerSecond / before.requestsPerSecond);
+      failures += before.failures + beside.failures;
     }
     for (const [name, , goalMs] of PAGES) {
       const all = sorted(times.get(name)!);
@@ -50,8 +57,15 @@ export const historyScenario: Scenario = {
         { name: `${name}, p99`, value: quantile(all, 0.99), unit: "ms", goal: { atMost: goalMs } },
       );
     }
-    const kept = median(beside.map((rate, round) => rate / alone[round]!));
-    figures.push({ name: "throughput kept beside the pages", value: kept, unit: "", goal: { atLeast: 0.9 } });
+    figures.push(
+      { name: "all four pages, the first time", value: first, unit: "ms" },
+      {
+        name: "throughput kept beside the pages",
+        value: median(kept),
+        unit: "",
+        goal: { atLeast: 0.9 },
+      },
+    );
     return { failures: failures + (await bench.failedRequests()), figures };
   },
 };
