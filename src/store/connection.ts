@@ -12,8 +12,8 @@ import { CodedError } from "../core/errors.ts";
  * program, so it is short; what failed is tried again by whoever wrote.
  */
 const BUSY_TIMEOUT_MS = 1_000;
-/** The page cache: room for the hot index pages of a log of a million rows. */
-const CACHE_KIB = 32 * 1024;
+/** The page cache. SQLite empties it whenever another connection has written, so that a larger one would only hold memory. */
+const CACHE_KIB = 8 * 1024;
 
 export interface Connection {
   client: BetterSqlite3.Database;
@@ -27,9 +27,14 @@ export interface Connection {
 /** Opens the file and brings it up to date. Throws `database_corrupt`, `database_newer` or `data_dir_unwritable`. */
 export function openConnection(
   Sqlite: typeof BetterSqlite3,
-  options: { path: string; migrationsFolder?: string; busyTimeoutMs?: number },
+  options: { path: string; migrationsFolder?: string; busyTimeoutMs?: number; cacheKib?: number },
 ): Connection {
-  const { path, migrationsFolder = findMigrations(), busyTimeoutMs = BUSY_TIMEOUT_MS } = options;
+  const {
+    path,
+    migrationsFolder = findMigrations(),
+    busyTimeoutMs = BUSY_TIMEOUT_MS,
+    cacheKib = CACHE_KIB,
+  } = options;
   let client: BetterSqlite3.Database | undefined;
   try {
     // Created here so that the file, and with it the WAL, belongs to its owner alone whatever the umask is.
@@ -39,7 +44,7 @@ export function openConnection(
     client.pragma("synchronous = NORMAL");
     // Savepoints and sorts keep their scratch in memory: files of a few kilobytes would be made and deleted all the time.
     client.pragma("temp_store = MEMORY");
-    client.pragma(`cache_size = -${CACHE_KIB}`);
+    client.pragma(`cache_size = -${cacheKib}`);
     const orm = drizzle({ client });
     applyMigrations(client, orm, { path, migrationsFolder });
     return asConnection(client, orm);

@@ -66,6 +66,8 @@ export interface Store {
   close(): void;
 }
 
+/** Room for the hot index pages of a log of a million rows. */
+const WRITER_CACHE_KIB = 32 * 1024;
 const FINGERPRINT = "encryption_key_fingerprint";
 
 /**
@@ -141,7 +143,7 @@ function holdsSecrets(orm: Connection["orm"]): boolean {
 
 /** A second connection for the thread that writes the log. The directory's lock and its migrations are the first one's business. */
 export function openWriteTarget(databasePath: string): WriteTarget & { close(): void } {
-  const connection = openConnection(loadSqlite(), { path: databasePath });
+  const connection = openConnection(loadSqlite(), { path: databasePath, cacheKib: WRITER_CACHE_KIB });
   return {
     transaction: connection.transaction,
     requests: createRequestStore(connection, {
