@@ -4,20 +4,18 @@ import type { PriceTable } from "../core/pricing.ts";
 import type { RequestRecord, RequestStatus, Transport } from "../core/record.ts";
 import { type Refusal, refusalForShutdown } from "../core/refusal.ts";
 import type { ReplyObserver } from "../core/reply-observer.ts";
-import { type Failure, readFailure } from "../core/retry.ts";
 import { withoutSealedItems } from "../core/strip.ts";
-import { readRateLimitHeaders, readRateLimitsEvent } from "../core/windows-read.ts";
 import type { PooledKey } from "../pool/keys.ts";
 import type { Lease, Pool, PooledAccount } from "../pool/pool.ts";
 import type { Clock } from "../ports.ts";
 import type { ReplyHeaders } from "./answers.ts";
 import type { Budget } from "./budget.ts";
 import { plainBody, type RequestFacts } from "./client-request.ts";
-import { laneOf } from "./api-key-lane.ts";
 import type { Drain } from "./drain.ts";
 import type { AttemptContext, Attempted, ClientPresence, Engine, Trace, UpstreamAnswer } from "./engine.ts";
 import type { CommittedReply, HeldSoFar, HttpAttempt } from "./http-attempt.ts";
 import { grant, presentUntil, whileKeyLives } from "./key-grant.ts";
+import { createReplyNotes } from "./reply-notes.ts";
 import { type RequestEnd, type RequestOrigin, requestRecord } from "./record.ts";
 import type { RelayEnd, RelayTimes } from "./relay.ts";
 import { type AskedFor, endOf, heldEnd, refusedEnd, relayEnd, serverTiming } from "./request-end.ts";
@@ -129,7 +127,8 @@ export interface Serving {
 }
 
 export function createServing(ports: ServePorts): Serving {
-  const { engine, attempt, pool, clock, drain } = ports;
+  const { engine, attempt, clock, drain } = ports;
+  const notes = createReplyNotes(ports);
 
   function finish(
     caller: Caller,
@@ -153,52 +152,8 @@ export function createServing(ports: ServePorts): Serving {
     ports.onRecord(record);
   }
 
-  /** The quota headers of each account's last reply: they change less often than replies come. */
-  const quotaSeen = new Map<string, string>();
-  pool.onChange(({ kind, account }) => {
-    if (kind === "removed") quotaSeen.delete(account.id);
-  });
-
-  function noteReplyHead(account: PooledAccount, headers: Iterable<[string, string]>): void {
-    if (laneOf(account) !== "pool") return;
-    if (account.refusedSinceMs !== null) pool.accepted(account.id);
-    const now = clock.now();
-    const quota: [string, string][] = [];
-    let seen = "";
-    for (const header of headers) {
-      const [name, value] = header;
-      if (!name.startsWith("x-codex-")) continue;
-      if (name === "x-codex-turn-state") {
-        pool.affinity.set({ kind: "turn_state", key: value }, account.id, now);
-      } else {
-        quota.push(header);
-        seen += `${name}=${value};`;
-      }
-    }
-    if (quota.length === 0 || quotaSeen.get(account.id) === seen) return;
-    quotaSeen.set(account.id, seen);
-    const reading = readRateLimitHeaders(quota, now);
-    if (reading) pool.read(account.id, reading);
-  }
-
-  function noteReplyEnd(account: PooledAccount, { observer }: ObservedReply, ask: Ask): void {
-    if (!observer || laneOf(account) !== "pool") return;
-    const model = ask.facts.model === "" ? null : ask.facts.model;
-    const now = clock.now();
-    const failure = readLateFailure(observer, account, model, now);
-    if (failure) pool.apply(account.id, failure.effect);
-    const event = observer.rateLimits();
-    const reading = event === null ? null : readRateLimitsEvent(event, now);
-    if (reading) pool.read(account.id, reading);
-    const turnState = observer.turnState();
-    if (turnState) pool.affinity.set({ kind: "turn_state", key: turnState }, account.id, now);
-    // Only over WebSocket does upstream know a response again (UPSTREAM D): over HTTP nothing is stored.
-    const responseId = ask.upstreamTransport === "websocket" ? observer.summary().responseId : null;
-    if (responseId) pool.affinity.set({ kind: "response", key: responseId }, account.id, now);
-  }
-
   return {
-    noteReplyHead,
+    noteReplyHead: notes.head,
     recordRefused(caller, facts, { status, code, message }) {
       const end = endOf({ status, errorCode: code, errorMessage: message, endedAt: clock.monotonic() });
       finish(caller, facts, { trace: null, account: null, reply: null, end });
@@ -275,7 +230,7 @@ export function createServing(ports: ServePorts): Serving {
         return { kind: "answer", answer, headers };
       }
       case "committed":
-        noteReplyHead(routed.lease.account, routed.value.headers);
+        notes.head(routed.lease.account, routed.value.headers);
         return committed(ask, headers, routed);
     }
   }
@@ -299,7 +254,7 @@ export function createServing(ports: ServePorts): Serving {
         if (isOver) return;
         isOver = true;
         lease.release();
-        noteReplyEnd(account, reply, ask);
+        notes.end(account, reply.observer, ask);
         const asked = askedFor(ask, trace);
         finish(ask.caller, ask.facts, {
           trace,
@@ -468,17 +423,4 @@ function requestForm(request: ServeRequest): (context: AttemptContext) => {
     if (stripped === null) return { headers, body };
     return { headers: [...headers].filter(([name]) => name !== "content-encoding"), body: stripped };
   };
-}
-
-/** The failure that a reply ended with after it had begun to show something; null when there was none. */
-export function readLateFailure(
-  observer: ReplyObserver,
-  account: PooledAccount,
-  model: string | null,
-  nowMs: number,
-): Failure | null {
-  const event = observer.lateFailure();
-  if (event === null) return null;
-  const seen = { status: null, header: () => null, body: "", event, transport: null };
-  return readFailure(seen, { nowMs, windows: account.windows, model: model ?? "", jitter: 0 });
 }
