@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createSseScanner, eventData, eventType } from "./sse.ts";
+import { createSseReader, createSseScanner, eventData, eventType } from "./sse.ts";
 
 const STREAM = Buffer.from(
   'event: a\ndata: {"x":"é"}\n\n: comment\n\ndata: {"type":"b"}\r\n\r\nevent: c\ndata: 1\ndata: 2\n\n',
@@ -41,6 +41,19 @@ describe("events in a stream of bytes", () => {
   test("an unfinished one is known as such", () => {
     expect(scan(Buffer.from("event: a\ndata: 1\n"), 100, () => true).midEvent).toBe(true);
   });
+});
+
+test("a reader gives the data of every event wherever the bytes are cut", () => {
+  const plain = Buffer.from(STREAM.toString().replaceAll("\r", ""));
+  for (const stream of [STREAM, plain]) {
+    for (let pieceBytes = 1; pieceBytes <= stream.length; pieceBytes++) {
+      const data: string[] = [];
+      const reader = createSseReader((one) => data.push(one));
+      for (let at = 0; at < stream.length; at += pieceBytes)
+        reader.push(stream.subarray(at, at + pieceBytes));
+      expect(data).toEqual(['{"x":"é"}', '{"type":"b"}', "1\n2"]);
+    }
+  }
 });
 
 test("the type is the event line's, or the first one in the data", () => {

@@ -1,7 +1,7 @@
 /** A Responses event stream turned into the reply that a dialect's client reads: its own stream, or one JSON object. */
 import type { CollectReducer, Dialect, HttpReply, ReplyContext } from "../core/dialects/dialect.ts";
 import { isObject } from "../core/dialects/parse.ts";
-import { createSseScanner, eventData } from "../core/sse.ts";
+import { createSseReader } from "../core/sse.ts";
 import type { CommittedReply } from "./http-attempt.ts";
 import { brokenOff, followReply, type RelayOptions, streamReply } from "./relay.ts";
 
@@ -12,20 +12,17 @@ function eventFeed(
 ): (bytes: Uint8Array, observed: boolean) => void {
   let seen = true;
   const observer = reply?.observer ?? null;
-  const scanner = createSseScanner({
-    onEvent(_type, bytes) {
-      const data = eventData(bytes);
-      const event = data === "" ? undefined : parse(data);
-      // A comment, the "[DONE]" of other services, or nothing that could be read.
-      if (!isObject(event)) return;
-      const type = typeof event.type === "string" ? event.type : "";
-      if (!seen && observer?.wants(type)) observer.event(type, bytes);
-      push(event);
-    },
+  const reader = createSseReader((data) => {
+    const event = parse(data);
+    // The "[DONE]" of other services, or nothing that could be read.
+    if (!isObject(event)) return;
+    const type = typeof event.type === "string" ? event.type : "";
+    if (!seen && observer?.wants(type)) observer.json(type, data);
+    push(event);
   });
   return (bytes, observed) => {
     seen = observed;
-    scanner.push(bytes);
+    reader.push(bytes);
   };
 }
 

@@ -41,14 +41,17 @@ export interface TurnReader {
   fail(failure: ReplyFailure): TurnEvent[];
 }
 
+/** Stands for the part of an item that has but one. */
+const WHOLE = -1;
+
 /** How summary parts of one reasoning item are set apart in a single text. */
 const PART_SEPARATOR = "\n\n";
 
 interface Item {
   index: number;
   id: string | null;
-  /** Text handed on so far per content part; reasoning and call input use the one key "". */
-  sent: Map<string, string>;
+  /** Text handed on so far per content part; reasoning and call input are one part, `WHOLE`. */
+  sent: Map<number, string>;
   announced: boolean;
   closed: boolean;
   /** Summary part that the last reasoning delta belonged to. */
@@ -60,14 +63,15 @@ interface Item {
  * handed on then. The result is therefore the same with all, some or none of the deltas.
  */
 export function createTurnReader(): TurnReader {
-  const items = new Map<string, Item>();
+  /** By their place in the output, or by id where upstream leaves that out. */
+  const items = new Map<number | string, Item>();
   let started = false;
   let finished = false;
 
   function itemOf(event: JsonObject, out: TurnEvent[]): Item {
     const inner = isObject(event.item) ? event.item : {};
     const id = textOf(event.item_id) ?? textOf(inner.id);
-    const key = typeof event.output_index === "number" ? `#${event.output_index}` : (id ?? "");
+    const key = typeof event.output_index === "number" ? event.output_index : (id ?? "");
     let item = items.get(key);
     if (!item) {
       item = { index: items.size, id, sent: new Map(), announced: false, closed: false, summaryPart: 0 };
@@ -192,19 +196,19 @@ const ITEM_EVENTS: ReadonlyMap<string, ItemHandler> = new Map<string, ItemHandle
   ["response.output_text.delta", (item, event, out) => send(item, "text", partKey(event), event.delta, out)],
   ["response.refusal.delta", (item, event, out) => send(item, "refusal", partKey(event), event.delta, out)],
   ["response.reasoning_summary_text.delta", readSummaryDelta],
-  ["response.reasoning_text.delta", (item, event, out) => send(item, "reasoning", "", event.delta, out)],
+  ["response.reasoning_text.delta", (item, event, out) => send(item, "reasoning", WHOLE, event.delta, out)],
   ["response.function_call_arguments.delta", readCallDelta],
   ["response.custom_tool_call_input.delta", readCallDelta],
 ]);
 
-function partKey(event: JsonObject): string {
-  return String(typeof event.content_index === "number" ? event.content_index : 0);
+function partKey(event: JsonObject): number {
+  return typeof event.content_index === "number" ? event.content_index : 0;
 }
 
 function send(
   item: Item,
   kind: "text" | "refusal" | "reasoning" | "call_input",
-  part: string,
+  part: number,
   text: unknown,
   out: TurnEvent[],
 ): void {
@@ -218,7 +222,7 @@ function send(
 function sendRest(
   item: Item,
   kind: "text" | "refusal" | "reasoning" | "call_input",
-  part: string,
+  part: number,
   whole: unknown,
   out: TurnEvent[],
 ): void {
@@ -229,14 +233,14 @@ function sendRest(
 
 function readSummaryDelta(item: Item, event: JsonObject, out: TurnEvent[]): void {
   const part = typeof event.summary_index === "number" ? event.summary_index : 0;
-  const separator = part > item.summaryPart && item.sent.has("") ? PART_SEPARATOR : "";
+  const separator = part > item.summaryPart && item.sent.has(WHOLE) ? PART_SEPARATOR : "";
   item.summaryPart = part;
-  if (typeof event.delta === "string") send(item, "reasoning", "", separator + event.delta, out);
+  if (typeof event.delta === "string") send(item, "reasoning", WHOLE, separator + event.delta, out);
 }
 
 function readCallDelta(item: Item, event: JsonObject, out: TurnEvent[]): void {
   // Without its name a call cannot be shown yet; `output_item.done` will bring all of it.
-  if (item.announced) send(item, "call_input", "", event.delta, out);
+  if (item.announced) send(item, "call_input", WHOLE, event.delta, out);
 }
 
 function announceCall(item: Item, value: unknown, out: TurnEvent[]): void {
@@ -254,12 +258,12 @@ function readDone(item: Item, event: JsonObject, out: TurnEvent[]): void {
     case "message":
       for (const [index, part] of arrayOf(value.content).entries()) {
         if (!isObject(part)) continue;
-        if (part.type === "output_text") sendRest(item, "text", String(index), part.text, out);
-        if (part.type === "refusal") sendRest(item, "refusal", String(index), part.refusal, out);
+        if (part.type === "output_text") sendRest(item, "text", index, part.text, out);
+        if (part.type === "refusal") sendRest(item, "refusal", index, part.refusal, out);
       }
       break;
     case "reasoning": {
-      sendRest(item, "reasoning", "", joinParts(value.summary) || joinParts(value.content), out);
+      sendRest(item, "reasoning", WHOLE, joinParts(value.summary) || joinParts(value.content), out);
       out.push({
         kind: "reasoning_end",
         item: item.index,
@@ -272,7 +276,13 @@ function readDone(item: Item, event: JsonObject, out: TurnEvent[]): void {
     case "custom_tool_call":
       announceCall(item, value, out);
       if (item.announced) {
-        sendRest(item, "call_input", "", value.type === "function_call" ? value.arguments : value.input, out);
+        sendRest(
+          item,
+          "call_input",
+          WHOLE,
+          value.type === "function_call" ? value.arguments : value.input,
+          out,
+        );
       }
       break;
   }

@@ -86,9 +86,9 @@ function createDeltas(ctx: ReplyContext) {
   function deltaOf(event: TurnEvent): JsonObject | null {
     switch (event.kind) {
       case "text": {
-        const separator = textItem !== null && textItem !== event.item ? MESSAGE_SEPARATOR : "";
+        const isNext = textItem !== null && textItem !== event.item;
         textItem = event.item;
-        return { content: separator + event.text };
+        return { content: isNext ? MESSAGE_SEPARATOR + event.text : event.text };
       }
       case "refusal":
         return { refusal: event.text };
@@ -125,27 +125,32 @@ export function createChatStream(ctx: ReplyContext): StreamReducer {
   const deltas = createDeltas(ctx);
   let head = chunkHead(completionHead(ctx, null, "chatcmpl-"));
 
-  function chunk(choices: JsonObject[], usage: JsonObject | null): string {
+  function chunk(choices: string, usage: JsonObject | null): string {
     const tail = ctx.reply.includeUsage ? `,"usage":${JSON.stringify(usage)}` : "";
-    return `data: ${head}${JSON.stringify(choices)}${tail}}\n\n`;
+    return `data: ${head}[${choices}]${tail}}\n\n`;
+  }
+
+  /** Only what differs from chunk to chunk is made into JSON each time. */
+  function choice(delta: JsonObject, finishReason: string | null = null): string {
+    const reason = finishReason === null ? "null" : `"${finishReason}"`;
+    return chunk(`{"index":0,"delta":${JSON.stringify(delta)},"finish_reason":${reason}}`, null);
   }
 
   return streamTurn((event) => {
     switch (event.kind) {
       case "start":
         head = chunkHead(completionHead(ctx, event, "chatcmpl-"));
-        return chunk([{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }], null);
+        return choice({ role: "assistant", content: "" });
       case "end": {
-        const finish_reason = finishReason(event.end, deltas.hasCalls(), ctx.reply.legacyFunctions);
-        let text = chunk([{ index: 0, delta: {}, finish_reason }], null);
-        if (ctx.reply.includeUsage && event.usage) text += chunk([], chatUsage(event.usage));
+        let text = choice({}, finishReason(event.end, deltas.hasCalls(), ctx.reply.legacyFunctions));
+        if (ctx.reply.includeUsage && event.usage) text += chunk("", chatUsage(event.usage));
         return `${text}data: [DONE]\n\n`;
       }
       case "failed":
         return streamError(event.failure);
       default: {
         const delta = deltas.deltaOf(event);
-        return delta ? chunk([{ index: 0, delta, finish_reason: null }], null) : "";
+        return delta ? choice(delta) : "";
       }
     }
   });
