@@ -26,7 +26,7 @@ export interface Run {
 }
 
 export function describeRun(how: Pick<Run, "command" | "quick" | "whole">, moreVersions: string[] = []): Run {
-  const kernel = readFileSync("/proc/sys/kernel/osrelease", "utf8").trim();
+  const kernel = /^\d+\.\d+/.exec(readFileSync("/proc/sys/kernel/osrelease", "utf8"))?.[0] ?? "unknown";
   const memoryGiB = Math.round(totalmem() / 2 ** 30);
   return {
     ...how,
